@@ -1,0 +1,5 @@
+//! obo-proxy.
+pub mod cache;
+pub mod digest;
+pub mod route;
+pub mod secret;

@@ -1,0 +1,190 @@
+//! All routes, and how a request finds its own: host first, then the longest path, then the method.
+
+use std::collections::HashMap;
+
+use http::Method;
+
+use super::host::{HostName, HostPattern};
+use super::pattern::Pattern;
+use super::tree::{MethodTable, PathTree};
+
+/// The routes of a configuration, each with what belongs to it.
+///
+/// The most specific route wins: an exact host before a `*.suffix` (the longer first) before no host; among these the
+/// longest path, an exact one before a prefix; among these the method. A method that the winning path does not serve
+/// is refused; it never falls through to a less specific path.
+#[derive(Debug)]
+pub struct RouteTable<T> {
+    routes: Vec<T>,
+    exact_hosts: HashMap<Box<str>, PathTree>,
+    hosts_below: HashMap<Box<str>, PathTree>,
+    any_host: PathTree,
+}
+
+/// The outcome of a look-up.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Found<'a, T> {
+    /// A route, and how many bytes of the path it covers; the rest is empty or begins with `/`.
+    Route(&'a T, usize),
+    /// The path is served, but not for this method; these are (the value of `Allow`).
+    MethodNotAllowed(&'a str),
+    /// Nothing is served there.
+    Nothing,
+}
+
+/// Two routes that ask for the same requests, by their positions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tie {
+    /// The route that came first.
+    pub first: usize,
+    /// The route that repeats it.
+    pub second: usize,
+}
+
+impl<T> RouteTable<T> {
+    /// Builds the table.
+    ///
+    /// # Errors
+    /// Every pair of routes that no request could tell apart.
+    pub fn build(routes: impl IntoIterator<Item = (Pattern, T)>) -> Result<Self, Vec<Tie>> {
+        let mut table = Self {
+            routes: Vec::new(),
+            exact_hosts: HashMap::new(),
+            hosts_below: HashMap::new(),
+            any_host: PathTree::new(),
+        };
+        let mut ties = Vec::new();
+        for (second, (pattern, route)) in routes.into_iter().enumerate() {
+            ties.extend(table.insert(&pattern, second).into_iter().map(|first| Tie { first, second }));
+            table.routes.push(route);
+        }
+        if ties.is_empty() { Ok(table) } else { Err(ties) }
+    }
+
+    /// Finds the route of a request. `host` is `None` for a request without one (HTTP/1.0).
+    pub fn find(&self, host: Option<&HostName<'_>>, path: &str, method: &Method) -> Found<'_, T> {
+        let Some((methods, covered)) = self.find_path(host, path) else {
+            return Found::Nothing;
+        };
+        match methods.find(method).and_then(|route| self.routes.get(route)) {
+            Some(route) => Found::Route(route, covered),
+            None => Found::MethodNotAllowed(methods.allow()),
+        }
+    }
+
+    /// All routes, in the order of the file.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.routes.iter()
+    }
+
+    fn find_path(&self, host: Option<&HostName<'_>>, path: &str) -> Option<(&MethodTable, usize)> {
+        let host = host.map(HostName::as_str).unwrap_or_default();
+        let exact = self.exact_hosts.get(host).and_then(|tree| tree.find(path));
+        exact.or_else(|| self.find_below(host, path)).or_else(|| self.any_host.find(path))
+    }
+
+    fn find_below(&self, host: &str, path: &str) -> Option<(&MethodTable, usize)> {
+        if self.hosts_below.is_empty() {
+            return None;
+        }
+        let dots = host.match_indices('.');
+        let mut suffixes = dots.filter_map(|(dot, _)| host.get(dot + 1..));
+        suffixes.find_map(|suffix| self.hosts_below.get(suffix)?.find(path))
+    }
+
+    /// The routes that `pattern` ties with, each once.
+    fn insert(&mut self, pattern: &Pattern, route: usize) -> Vec<usize> {
+        let (path, exact) = (pattern.path.as_str(), pattern.path.is_exact());
+        let mut ties = Vec::new();
+        if pattern.hosts.is_empty() {
+            ties.extend(self.any_host.insert(path, exact, &pattern.methods, route).err());
+        }
+        for host in &pattern.hosts {
+            let tree = match host {
+                HostPattern::Exact(name) => self.exact_hosts.entry(name.clone()),
+                HostPattern::Below(suffix) => self.hosts_below.entry(suffix.clone()),
+            };
+            ties.extend(tree.or_insert_with(PathTree::new).insert(path, exact, &pattern.methods, route).err());
+        }
+        ties.sort_unstable();
+        ties.dedup();
+        ties
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pattern::RoutePath;
+    use super::*;
+
+    fn pattern(hosts: &[&str], path: &str, methods: &[Method]) -> Pattern {
+        Pattern {
+            hosts: hosts.iter().map(|host| HostPattern::parse(host).unwrap()).collect(),
+            path: RoutePath::prefix(path).unwrap(),
+            methods: methods.to_vec(),
+        }
+    }
+
+    fn table(patterns: Vec<Pattern>) -> Result<RouteTable<usize>, Vec<Tie>> {
+        RouteTable::build(patterns.into_iter().enumerate().map(|(n, pattern)| (pattern, n)))
+    }
+
+    fn find<'a>(table: &'a RouteTable<usize>, host: &str, path: &str, method: &Method) -> Found<'a, usize> {
+        table.find(Some(&HostName::parse(host.as_bytes()).unwrap()), path, method)
+    }
+
+    #[test]
+    fn the_host_outranks_the_path_and_the_path_the_method() {
+        let table = table(vec![
+            pattern(&[], "/a/b/c", &[]),
+            pattern(&["*.contoso.com"], "/a/b", &[]),
+            pattern(&["*.eu.contoso.com"], "/a", &[]),
+            pattern(&["api.eu.contoso.com"], "/a", &[Method::GET]),
+            pattern(&["api.eu.contoso.com"], "/a", &[]),
+        ])
+        .unwrap();
+        for (host, path, route, covered) in [
+            ("other.org", "/a/b/c", 0, 6),
+            ("contoso.com", "/a/b/c", 0, 6),
+            ("x.contoso.com", "/a/b/c", 1, 4),
+            ("x.eu.contoso.com", "/a/b/c", 2, 2),
+            ("y.x.eu.contoso.com", "/a/b/c", 2, 2),
+            ("api.eu.contoso.com", "/a/b/c", 3, 2),
+        ] {
+            assert_eq!(find(&table, host, path, &Method::GET), Found::Route(&route, covered), "{host}");
+        }
+        assert_eq!(find(&table, "api.eu.contoso.com", "/a", &Method::POST), Found::Route(&4, 2));
+        assert_eq!(find(&table, "other.org", "/a", &Method::GET), Found::Nothing);
+    }
+
+    #[test]
+    fn a_method_never_falls_through_to_a_less_specific_path() {
+        let table = table(vec![
+            pattern(&[], "/", &[]),
+            pattern(&[], "/admin", &[Method::GET]),
+            pattern(&[], "/admin", &[Method::PUT]),
+        ])
+        .unwrap();
+        assert_eq!(find(&table, "h", "/admin/x", &Method::DELETE), Found::MethodNotAllowed("GET, PUT"));
+    }
+
+    #[test]
+    fn a_request_without_a_host_takes_routes_without_hosts() {
+        let table = table(vec![pattern(&["a"], "/", &[]), pattern(&[], "/b", &[])]).unwrap();
+        assert_eq!(table.find(None, "/b", &Method::GET), Found::Route(&1, 2));
+        assert_eq!(table.find(None, "/a", &Method::GET), Found::Nothing);
+    }
+
+    #[test]
+    fn ties_are_reported_all_at_once() {
+        let ties = table(vec![
+            pattern(&[], "/a", &[]),
+            pattern(&["x", "y"], "/a", &[Method::GET]),
+            pattern(&[], "/a", &[]),
+            pattern(&["y", "x"], "/a", &[Method::PUT, Method::GET]),
+            pattern(&["z"], "/a", &[Method::GET]),
+        ])
+        .unwrap_err();
+        assert_eq!(ties, [Tie { first: 0, second: 2 }, Tie { first: 1, second: 3 }]);
+    }
+}
