@@ -1,5 +1,11 @@
 //! obo-proxy.
-pub mod cache;
-pub mod digest;
-pub mod route;
 pub mod secret;
+pub mod digest;
+pub mod cache;
+pub mod telemetry;
+pub mod identity;
+pub mod idp;
+pub mod route;
+pub mod caller;
+pub mod exchange;
+pub mod rejection;

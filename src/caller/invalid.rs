@@ -1,0 +1,85 @@
+//! Every verdict on a token A that is not accepted. The caller sees `invalid_token`; the log says which.
+
+/// Why a token was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InvalidToken {
+    /// It is not three base64url parts.
+    NotJwt,
+    /// It is longer than the longest token that is looked at.
+    TooLong,
+    /// It is not a `token68` at all.
+    NotToken68,
+    /// It is encrypted (JWE): it was made for somebody who has the key.
+    Encrypted,
+    /// Its header is not a JSON object with an `alg`, or has a member twice.
+    MalformedHeader,
+    /// Its payload is not a JSON object, or has a member twice.
+    MalformedClaims,
+    /// A claim is missing or of the wrong type.
+    Claim(&'static str),
+    /// Its header has `crit`: an extension that must be understood, and none is.
+    CriticalHeader,
+    /// Its header names no key.
+    NoKeyId,
+    /// Its algorithm is not on the list, or does not fit the key.
+    Algorithm,
+    /// Its key is not among those of the identity provider.
+    UnknownKey,
+    /// Its signature is wrong.
+    Signature,
+    /// It comes from another issuer.
+    Issuer,
+    /// It was issued for another audience.
+    Audience,
+    /// It was issued for Microsoft Graph.
+    GraphAudience,
+    /// It is for a user of another tenant.
+    Tenant,
+    /// It has expired.
+    Expired,
+    /// It is not valid yet.
+    NotYetValid,
+    /// It is an ID token, or something else that grants no access.
+    NotAccessToken,
+}
+
+impl InvalidToken {
+    /// The verdict as a log line says it; never a part of the token.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NotJwt => "token is not a signed JWT of three parts",
+            Self::TooLong => "token is longer than 32768 bytes",
+            Self::NotToken68 => "token has characters that no bearer token may have",
+            Self::Encrypted => "token is encrypted (JWE); the client asked for a token of another API",
+            Self::MalformedHeader => "token header is not a JSON object with alg, or repeats a member",
+            Self::MalformedClaims => "token payload is not a JSON object, or repeats a member",
+            Self::Claim(name) => claim_reason(name),
+            Self::CriticalHeader => "token header has crit extensions, of which none is supported",
+            Self::NoKeyId => "token header names no key (kid)",
+            Self::Algorithm => "token algorithm is not accepted",
+            Self::UnknownKey => "token was signed with a key that the identity provider does not publish",
+            Self::Signature => "token signature is wrong",
+            Self::Issuer => "token comes from another issuer (iss)",
+            Self::Audience => "token was issued for another audience (aud)",
+            Self::GraphAudience => {
+                "token was issued for Microsoft Graph; the client must ask for a token of this API (aud)"
+            }
+            Self::Tenant => "token is for another tenant (tid)",
+            Self::Expired => "token has expired (exp)",
+            Self::NotYetValid => "token is not valid yet (nbf)",
+            Self::NotAccessToken => "token has no scp and no client: an ID token is not an access token",
+        }
+    }
+}
+
+fn claim_reason(name: &str) -> &'static str {
+    match name {
+        "aud" => "token claim aud is missing or of the wrong type",
+        "iss" => "token claim iss is missing or of the wrong type",
+        "exp" => "token claim exp is missing or of the wrong type",
+        "nbf" => "token claim nbf is of the wrong type",
+        "tid" => "token claim tid is missing or of the wrong type",
+        "oid" => "token has neither oid nor sub",
+        _ => "a token claim is of the wrong type",
+    }
+}

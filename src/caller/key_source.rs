@@ -1,0 +1,245 @@
+//! Where signing keys come from: discovery and JWKS, fetched in the background. Validations read the last good set and
+//! never wait on a lock; a token with an unknown key may start one download, and at most one in a minute.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwapOption;
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::keys::{KeySet, SigningKey};
+use crate::identity::Identity;
+use crate::idp::{Fault, IdpClient};
+use crate::telemetry::Metrics;
+
+/// What the identity provider publishes about itself: its issuers and its keys.
+#[derive(Debug)]
+pub(super) struct Published {
+    pub(super) issuers: Vec<Box<str>>,
+    pub(super) keys: KeySet,
+}
+
+/// The published keys of one identity, kept fresh.
+#[derive(Debug)]
+pub(super) struct KeySource {
+    identity: Arc<Identity>,
+    client: IdpClient,
+    metrics: Arc<Metrics>,
+    current: ArcSwapOption<Published>,
+    downloads: Mutex<Downloads>,
+}
+
+/// The download that is under way, and when the last one was started for an unknown key.
+#[derive(Debug, Default)]
+struct Downloads {
+    under_way: Option<watch::Receiver<bool>>,
+    last_on_demand: Option<Instant>,
+}
+
+/// Why a download brought nothing.
+#[derive(Debug, PartialEq, Eq)]
+enum DownloadError {
+    Fault(&'static str, Fault),
+    Status(&'static str, u16),
+    Content(&'static str),
+}
+
+impl KeySource {
+    pub(super) fn new(identity: Arc<Identity>, client: IdpClient, metrics: Arc<Metrics>) -> Self {
+        Self { identity, client, metrics, current: ArcSwapOption::empty(), downloads: Mutex::default() }
+    }
+
+    /// What is published, as of the last good download.
+    pub(super) fn current(&self) -> Option<Arc<Published>> {
+        self.current.load_full()
+    }
+
+    /// Whether keys have ever been loaded.
+    pub(super) fn is_loaded(&self) -> bool {
+        self.current.load().is_some()
+    }
+
+    /// Downloads on schedule, for ever; soon again after a failure, with the last good set kept.
+    pub(super) async fn keep_fresh(self: Arc<Self>) {
+        let mut failures = 0;
+        loop {
+            let done = self.join_or_start();
+            let pause = if finished(done).await {
+                failures = 0;
+                jittered(self.identity.key_refresh)
+            } else {
+                failures += 1;
+                jittered(retry_pause(failures, self.is_loaded()))
+            };
+            sleep(pause).await;
+        }
+    }
+
+    /// Looks for a key that the current set does not have: waits for the download under way, or starts one if the last
+    /// such start is long enough ago.
+    pub(super) async fn find_unknown(self: &Arc<Self>, key_id: &str) -> Option<(Arc<Published>, Arc<SigningKey>)> {
+        finished(self.join_or_start_on_demand()?).await;
+        let published = self.current()?;
+        let key = published.keys.find(key_id)?.clone();
+        Some((published, key))
+    }
+
+    fn join_or_start_on_demand(self: &Arc<Self>) -> Option<watch::Receiver<bool>> {
+        let mut downloads = self.downloads();
+        if let Some(under_way) = downloads.under_way() {
+            return Some(under_way);
+        }
+        let now = Instant::now();
+        if downloads.last_on_demand.is_some_and(|last| now < last + ON_DEMAND_PAUSE) {
+            return None;
+        }
+        downloads.last_on_demand = Some(now);
+        Some(self.start(&mut downloads))
+    }
+
+    fn join_or_start(self: &Arc<Self>) -> watch::Receiver<bool> {
+        let mut downloads = self.downloads();
+        downloads.under_way().unwrap_or_else(|| self.start(&mut downloads))
+    }
+
+    /// Starts a download as a task of its own: nobody who leaves can end it.
+    fn start(self: &Arc<Self>, downloads: &mut Downloads) -> watch::Receiver<bool> {
+        let (done, under_way) = watch::channel(false);
+        downloads.under_way = Some(under_way.clone());
+        let source = Arc::clone(self);
+        tokio::spawn(async move {
+            let outcome = source.download().await;
+            let succeeded = source.take_over(outcome);
+            source.downloads().under_way = None;
+            done.send_replace(succeeded);
+        });
+        under_way
+    }
+
+    async fn download(&self) -> Result<Published, DownloadError> {
+        let deadline = Instant::now() + DOWNLOAD_TIMEOUT;
+        let (v2, v1) = tokio::join!(
+            self.document("discovery", self.identity.discovery_v2(), deadline),
+            self.document("v1 discovery", self.identity.discovery_v1(), deadline),
+        );
+        let v2 = v2?;
+        let tenant_id = &self.identity.tenant_id;
+        let mut issuers = vec![issuer(&v2, tenant_id).ok_or(DownloadError::Content("discovery"))?];
+        issuers.extend(self.optional_issuer(v1)?);
+        let address = v2.get("jwks_uri").and_then(Value::as_str).ok_or(DownloadError::Content("discovery"))?;
+        self.check_scheme(address)?;
+        let answer = self.client.get(address, deadline).await.map_err(|fault| DownloadError::Fault("keys", fault))?;
+        if !answer.status.is_success() {
+            return Err(DownloadError::Status("keys", answer.status.as_u16()));
+        }
+        let previous = self.current();
+        let empty = KeySet::default();
+        let previous = previous.as_ref().map_or(&empty, |published| &published.keys);
+        let keys = KeySet::read(&answer.body, &issuers, tenant_id, previous).ok_or(DownloadError::Content("keys"))?;
+        Ok(Published { issuers, keys })
+    }
+
+    async fn document(&self, what: &'static str, address: String, deadline: Instant) -> Result<Value, DownloadError> {
+        let answer = self.client.get(&address, deadline).await.map_err(|fault| DownloadError::Fault(what, fault))?;
+        if !answer.status.is_success() {
+            return Err(DownloadError::Status(what, answer.status.as_u16()));
+        }
+        serde_json::from_slice(&answer.body).map_err(|_| DownloadError::Content(what))
+    }
+
+    /// A provider without a v1 endpoint says so with a status of the 400 class; anything else is a failed download, so
+    /// that v1 callers are not turned away because of a passing fault.
+    fn optional_issuer(&self, v1: Result<Value, DownloadError>) -> Result<Option<Box<str>>, DownloadError> {
+        match v1 {
+            Ok(document) => Ok(issuer(&document, &self.identity.tenant_id)),
+            Err(DownloadError::Status(_, 400..=499)) => Ok(None),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// Keys that came in the clear are worth nothing where the authority is reached by TLS.
+    fn check_scheme(&self, address: &str) -> Result<(), DownloadError> {
+        let downgrade = self.identity.authority.starts_with("https:") && !address.starts_with("https:");
+        if downgrade { Err(DownloadError::Content("discovery")) } else { Ok(()) }
+    }
+
+    fn take_over(&self, outcome: Result<Published, DownloadError>) -> bool {
+        let identity = &*self.identity.name;
+        match outcome {
+            Ok(published) => {
+                tracing::info!(identity, keys = published.keys.len(), "signing keys loaded");
+                self.metrics.keys_loaded(identity, published.keys.len(), unix_now());
+                let published = Arc::new(published);
+                if let Some(previous) = self.current.swap(Some(Arc::clone(&published))) {
+                    previous.keys.retire_keys_missing_from(&published.keys);
+                }
+                true
+            }
+            Err(error) => {
+                let kept = self.current.load().as_ref().map_or(0, |published| published.keys.len());
+                tracing::warn!(identity, kept_keys = kept, reason = %error, "failed to load signing keys");
+                self.metrics.key_download_failed(identity);
+                false
+            }
+        }
+    }
+
+    fn downloads(&self) -> std::sync::MutexGuard<'_, Downloads> {
+        self.downloads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Downloads {
+    /// The download under way; one whose task is gone does not count.
+    fn under_way(&self) -> Option<watch::Receiver<bool>> {
+        self.under_way.clone().filter(|under_way| under_way.has_changed().is_ok())
+    }
+}
+
+impl std::fmt::Display for DownloadError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Fault(what, fault) => write!(f, "{what}: {fault}"),
+            Self::Status(what, status) => write!(f, "{what}: status {status}"),
+            Self::Content(what) => write!(f, "{what}: document lacks what is needed"),
+        }
+    }
+}
+
+/// Waits for a download; one that never reports counts as failed.
+async fn finished(mut done: watch::Receiver<bool>) -> bool {
+    let limit = Instant::now() + DOWNLOAD_TIMEOUT + Duration::from_secs(1);
+    match timeout_at(limit, done.changed()).await {
+        Ok(Ok(())) => *done.borrow(),
+        _ => false,
+    }
+}
+
+fn issuer(document: &Value, tenant_id: &str) -> Option<Box<str>> {
+    let issuer = document.get("issuer")?.as_str()?;
+    Some(issuer.replace("{tenantid}", tenant_id).into())
+}
+
+/// Half a second, doubled up to half a minute; calmer where there are keys to serve with.
+fn retry_pause(failures: u32, loaded: bool) -> Duration {
+    let longest = if loaded { Duration::from_secs(300) } else { Duration::from_secs(15) };
+    Duration::from_millis(500).saturating_mul(1 << failures.saturating_sub(1).min(10)).min(longest)
+}
+
+/// Up to a tenth less, so that many proxies do not ask at the same moment.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(1.0 - 0.1 * fastrand::f64())
+}
+
+/// Seconds since 1970.
+pub(super) fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// The least time between two downloads that unknown keys start.
+const ON_DEMAND_PAUSE: Duration = Duration::from_secs(60);
+
+/// The time that discovery and keys together may take.
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,0 +1,16 @@
+//! Who is calling: the bearer token of a request, verified against the keys of the identity provider.
+
+mod bearer;
+mod claims;
+mod invalid;
+mod json;
+mod jws;
+mod key_source;
+mod keys;
+mod requirements;
+mod verifier;
+
+pub use bearer::{BearerError, MAX_TOKEN, bearer_token};
+pub use invalid::InvalidToken;
+pub use requirements::{Lacking, Requirements};
+pub use verifier::{VerifiedCaller, Verifier, VerifyError};

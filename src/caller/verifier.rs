@@ -1,0 +1,197 @@
+//! The only place where a token A becomes a caller.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::claims::{Claims, Kind};
+use super::invalid::InvalidToken;
+use super::jws::CompactJws;
+use super::key_source::{KeySource, Published, unix_now};
+use super::keys::SigningKey;
+use crate::cache::BoundedCache;
+use crate::digest::Digest;
+use crate::identity::Identity;
+use crate::idp::IdpClient;
+use crate::telemetry::Metrics;
+
+/// Who sent a request, as a valid token A of one identity says. There is no other way to make one than
+/// [`Verifier::verify`].
+#[derive(Debug)]
+pub struct VerifiedCaller {
+    claims: Claims,
+    key: Arc<SigningKey>,
+}
+
+impl VerifiedCaller {
+    /// The user's object ID (`oid`), or `sub` where the token has none.
+    pub fn subject(&self) -> &str {
+        &self.claims.subject
+    }
+
+    /// The tenant (`tid`).
+    pub fn tenant_id(&self) -> &str {
+        &self.claims.tenant_id
+    }
+
+    /// The client application that acquired the token (`azp` or `appid`).
+    pub fn client(&self) -> Option<&str> {
+        self.claims.client.as_deref()
+    }
+
+    /// Whether the token stands for an application alone, without a user.
+    pub fn is_app_only(&self) -> bool {
+        self.claims.kind == Kind::App
+    }
+
+    /// Whether the token has this scope (`scp`).
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.claims.scopes.iter().any(|granted| **granted == *scope)
+    }
+
+    /// Whether the token has this role (`roles`).
+    pub fn has_role(&self, role: &str) -> bool {
+        self.claims.roles.iter().any(|granted| **granted == *role)
+    }
+
+    /// How long the token still lives, by its own `exp`; nothing that was had for it may live longer.
+    pub fn remaining(&self) -> Duration {
+        Duration::from_secs(self.claims.expires.saturating_sub(unix_now()))
+    }
+
+    fn is_still_good(&self, clock_skew: Duration) -> bool {
+        !self.key.is_retired() && unix_now() < self.claims.expires.saturating_add(clock_skew.as_secs())
+    }
+}
+
+/// Why a token did not become a caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum VerifyError {
+    /// The token is not good.
+    Invalid(InvalidToken),
+    /// There are no keys yet to tell.
+    NoKeys,
+}
+
+impl From<InvalidToken> for VerifyError {
+    fn from(invalid: InvalidToken) -> Self {
+        Self::Invalid(invalid)
+    }
+}
+
+/// Verifies tokens for one identity, and remembers the good ones by their SHA-256.
+#[derive(Debug)]
+pub struct Verifier {
+    identity: Arc<Identity>,
+    source: Arc<KeySource>,
+    verified: BoundedCache<Digest, Arc<VerifiedCaller>>,
+    metrics: Arc<Metrics>,
+}
+
+impl Verifier {
+    /// A verifier that remembers at most `capacity` tokens. It knows no keys until [`Verifier::keep_keys_fresh`] runs.
+    pub fn new(identity: Arc<Identity>, client: IdpClient, capacity: usize, metrics: Arc<Metrics>) -> Self {
+        let source = Arc::new(KeySource::new(Arc::clone(&identity), client, Arc::clone(&metrics)));
+        Self { identity, source, verified: BoundedCache::new(capacity), metrics }
+    }
+
+    /// Downloads keys on schedule; runs until it is dropped.
+    pub fn keep_keys_fresh(&self) -> impl Future<Output = ()> + Send + 'static {
+        Arc::clone(&self.source).keep_fresh()
+    }
+
+    /// Whether keys have been loaded.
+    pub fn has_keys(&self) -> bool {
+        self.source.is_loaded()
+    }
+
+    /// Forgets tokens that have ended or whose key was withdrawn; tells how many are left.
+    pub fn sweep(&self) -> usize {
+        self.verified.sweep(|caller| caller.is_still_good(self.identity.clock_skew));
+        self.verified.len()
+    }
+
+    /// The caller behind `token`, whose SHA-256 is `digest`. Awaits only if the token's key is unknown.
+    ///
+    /// # Errors
+    /// The verdict, or that there are no keys.
+    pub async fn verify(&self, token: &str, digest: &Digest) -> Result<Arc<VerifiedCaller>, VerifyError> {
+        if let Some(caller) = self.recall(digest) {
+            self.metrics.caller_cache_hit();
+            return Ok(caller);
+        }
+        self.metrics.caller_cache_miss();
+        let jws = CompactJws::parse(token)?;
+        let caller = Arc::new(self.judge(&jws).await?);
+        let ends = Instant::now() + caller.remaining() + self.identity.clock_skew;
+        self.verified.insert(*digest, Arc::clone(&caller), ends);
+        Ok(caller)
+    }
+
+    fn recall(&self, digest: &Digest) -> Option<Arc<VerifiedCaller>> {
+        self.verified.find(digest).filter(|caller| caller.is_still_good(self.identity.clock_skew))
+    }
+
+    /// Cheap checks first, so that a flood of bad tokens costs no signature and starts no download.
+    async fn judge(&self, jws: &CompactJws<'_>) -> Result<VerifiedCaller, VerifyError> {
+        if !self.identity.algorithms.contains(&jws.algorithm) {
+            return Err(InvalidToken::Algorithm.into());
+        }
+        let claims = Claims::read(&jws.claims)?;
+        self.check_audience(&claims)?;
+        self.check_tenant(&claims)?;
+        self.check_time(&claims)?;
+        if claims.kind == Kind::Neither {
+            return Err(InvalidToken::NotAccessToken.into());
+        }
+        let (published, key) = self.key(&jws.key_id).await?;
+        if !key.fits(jws.algorithm) {
+            return Err(InvalidToken::Algorithm.into());
+        }
+        if !key.verifies(jws.signature, jws.signed, jws.algorithm) {
+            return Err(InvalidToken::Signature.into());
+        }
+        if !published.issuers.contains(&claims.issuer) {
+            return Err(InvalidToken::Issuer.into());
+        }
+        Ok(VerifiedCaller { claims, key })
+    }
+
+    async fn key(&self, key_id: &str) -> Result<(Arc<Published>, Arc<SigningKey>), VerifyError> {
+        let published = self.source.current().ok_or(VerifyError::NoKeys)?;
+        if let Some(key) = published.keys.find(key_id) {
+            let key = Arc::clone(key);
+            return Ok((published, key));
+        }
+        self.source.find_unknown(key_id).await.ok_or_else(|| InvalidToken::UnknownKey.into())
+    }
+
+    fn check_audience(&self, claims: &Claims) -> Result<(), InvalidToken> {
+        if claims.audiences.iter().any(|audience| self.identity.audiences.contains(audience)) {
+            return Ok(());
+        }
+        let for_graph = claims.audiences.iter().any(|audience| GRAPH.contains(&&**audience));
+        Err(if for_graph { InvalidToken::GraphAudience } else { InvalidToken::Audience })
+    }
+
+    fn check_tenant(&self, claims: &Claims) -> Result<(), InvalidToken> {
+        if claims.tenant_id.eq_ignore_ascii_case(&self.identity.tenant_id) { Ok(()) } else { Err(InvalidToken::Tenant) }
+    }
+
+    fn check_time(&self, claims: &Claims) -> Result<(), InvalidToken> {
+        let (now, skew) = (unix_now(), self.identity.clock_skew.as_secs());
+        if now >= claims.expires.saturating_add(skew) {
+            return Err(InvalidToken::Expired);
+        }
+        if claims.not_before.is_some_and(|not_before| now.saturating_add(skew) < not_before) {
+            return Err(InvalidToken::NotYetValid);
+        }
+        Ok(())
+    }
+}
+
+/// The audiences of Microsoft Graph. Its tokens carry a nonce that makes ordinary verification fail, so the audience
+/// is what explains the refusal.
+const GRAPH: [&str; 3] =
+    ["https://graph.microsoft.com", "https://graph.microsoft.com/", "00000003-0000-0000-c000-000000000000"];

@@ -1,0 +1,140 @@
+//! HTTP to the identity provider: every call has a deadline, every answer a bound, no redirect is followed.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, StatusCode};
+use tokio::time::Instant;
+
+/// A client for one identity provider. Cheap to clone; connections are kept and shared.
+#[derive(Debug, Clone)]
+pub struct IdpClient {
+    http: reqwest::Client,
+}
+
+/// What the identity provider answered, whatever it was.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The header section.
+    pub headers: HeaderMap,
+    /// The body, at most [`MAX_ANSWER`] bytes.
+    pub body: Bytes,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// The deadline passed.
+    Timeout,
+    /// No connection, or it broke; the cause in words.
+    Unreachable(String),
+    /// The answer is longer than [`MAX_ANSWER`].
+    TooLarge,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Timeout => f.write_str("no answer within the deadline"),
+            Self::Unreachable(cause) => write!(f, "not reachable: {cause}"),
+            Self::TooLarge => write!(f, "answer larger than {MAX_ANSWER} bytes"),
+        }
+    }
+}
+
+/// The client could not be set up: the system has no usable root certificates.
+#[derive(Debug)]
+pub struct ClientError(reqwest::Error);
+
+impl std::fmt::Display for ClientError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "failed to set up the client for the identity provider: {}", causes(&self.0))
+    }
+}
+
+impl std::error::Error for ClientError {}
+
+impl IdpClient {
+    /// A client that trusts the system's certificate authorities.
+    ///
+    /// # Errors
+    /// [`ClientError`] where TLS cannot be set up.
+    pub fn new() -> Result<Self, ClientError> {
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .user_agent(concat!("obo-proxy/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(ClientError)?;
+        Ok(Self { http })
+    }
+
+    /// Fetches a document.
+    ///
+    /// # Errors
+    /// A [`Fault`] where no whole answer came by the deadline.
+    pub async fn get(&self, address: &str, deadline: Instant) -> Result<Answer, Fault> {
+        answer(self.http.get(address), deadline).await
+    }
+
+    /// Posts a form that is encoded already, with further headers.
+    ///
+    /// # Errors
+    /// A [`Fault`] where no whole answer came by the deadline.
+    pub async fn post_form(
+        &self,
+        address: &str,
+        headers: HeaderMap,
+        form: String,
+        deadline: Instant,
+    ) -> Result<Answer, Fault> {
+        let request = self.http.post(address).headers(headers).body(form);
+        answer(request, deadline).await
+    }
+}
+
+async fn answer(request: reqwest::RequestBuilder, deadline: Instant) -> Result<Answer, Fault> {
+    match tokio::time::timeout_at(deadline, whole_answer(request)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(Fault::Timeout),
+    }
+}
+
+async fn whole_answer(request: reqwest::RequestBuilder) -> Result<Answer, Fault> {
+    let mut response = request.send().await.map_err(fault)?;
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(fault)? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            return Err(Fault::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status: response.status(), headers: std::mem::take(response.headers_mut()), body: body.freeze() })
+}
+
+fn fault(error: reqwest::Error) -> Fault {
+    if error.is_timeout() { Fault::Timeout } else { Fault::Unreachable(causes(&error.without_url())) }
+}
+
+/// An error and what caused it, in one line.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}
+
+/// The longest answer that is read, in bytes: key sets and tokens are far smaller.
+pub const MAX_ANSWER: usize = 1024 * 1024;
+
+/// The time to connect, TLS included; shorter than any deadline that leaves room for a retry.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long an unused connection is kept: below the idle limit of common load balancers.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(50);

@@ -1,0 +1,95 @@
+//! Every reason to refuse a request, and the one response that each of them gets.
+//!
+//! A body is fixed for its reason; what was wrong in detail goes to the log.
+
+mod challenge;
+mod response;
+
+use std::time::Duration;
+
+use crate::caller::{InvalidToken, Lacking};
+use crate::exchange::ExchangeError;
+
+pub use challenge::ChallengeOrigin;
+pub use response::{Party, Refusal};
+
+/// Why a request was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rejection {
+    /// No route serves this host and path.
+    NoRoute,
+    /// The path is served, but not for this method; the methods it is served for.
+    MethodNotAllowed(Box<str>),
+    /// Two parsers could read the request differently; what is ambiguous.
+    Ambiguous(&'static str),
+    /// There is no Bearer token.
+    MissingToken,
+    /// There is more than one way to read the `Authorization` header.
+    AmbiguousToken,
+    /// Token A is not good.
+    InvalidToken(InvalidToken),
+    /// Token A stands for an application, and the route acts on behalf of users.
+    AppOnlyToken,
+    /// The caller lacks something that the route requires; the scopes that it requires.
+    Lacking(Lacking, Vec<Box<str>>),
+    /// There is no token B.
+    Exchange(ExchangeError),
+    /// The signing keys of the identity provider have never been loaded.
+    NoKeys,
+    /// The target cannot be reached, or broke off.
+    TargetUnavailable,
+    /// The target takes too long.
+    TargetTimeout,
+    /// The caller's request broke off or was malformed while it was being forwarded.
+    BrokenRequest,
+    /// A fault of our own.
+    Internal,
+}
+
+impl Rejection {
+    /// The cause in words, for the log.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::NoRoute => "no route for this host and path".to_owned(),
+            Self::MethodNotAllowed(allowed) => format!("the route serves {allowed} only"),
+            Self::Ambiguous(what) => (*what).to_owned(),
+            Self::MissingToken => "no bearer token".to_owned(),
+            Self::AmbiguousToken => "more than one credential in authorization".to_owned(),
+            Self::InvalidToken(invalid) => invalid.reason().to_owned(),
+            Self::AppOnlyToken => "app-only token; the route acts on behalf of users".to_owned(),
+            Self::Lacking(Lacking::Scope(scope), _) => format!("token lacks scope {scope}"),
+            Self::Lacking(Lacking::Role(role), _) => format!("token lacks role {role}"),
+            Self::Lacking(Lacking::Client(client), _) => {
+                format!("client {} is not listed", client.as_deref().unwrap_or("(none named)"))
+            }
+            Self::Exchange(error) => exchange_reason(error),
+            Self::NoKeys => "no signing keys of the identity provider yet".to_owned(),
+            Self::TargetUnavailable => "target is not reachable or broke off".to_owned(),
+            Self::TargetTimeout => "target took too long".to_owned(),
+            Self::BrokenRequest => "request broke off or is malformed".to_owned(),
+            Self::Internal => "internal fault".to_owned(),
+        }
+    }
+
+    /// How long the caller should wait, where waiting helps.
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Exchange(ExchangeError::Throttled { retry_after, .. }) => Some(retry_after.unwrap_or(RETRY_AFTER)),
+            Self::Exchange(ExchangeError::Unavailable(_) | ExchangeError::Timeout) | Self::NoKeys => Some(RETRY_AFTER),
+            _ => None,
+        }
+    }
+}
+
+fn exchange_reason(error: &ExchangeError) -> String {
+    match error {
+        ExchangeError::Unavailable(cause) => cause.clone(),
+        ExchangeError::Timeout => "token endpoint did not answer in time".to_owned(),
+        _ => error.refusal().map_or_else(String::new, |refusal| {
+            format!("identity provider: {} {:?}", refusal.error, refusal.error_codes)
+        }),
+    }
+}
+
+/// Where the identity provider does not say how long.
+const RETRY_AFTER: Duration = Duration::from_secs(5);

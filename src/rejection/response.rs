@@ -1,0 +1,233 @@
+//! From a reason to a response: status, challenge, headers and body, in one exhaustive match.
+
+use bytes::Bytes;
+use http::header::{
+    ACCESS_CONTROL_EXPOSE_HEADERS, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue,
+    RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use http::{HeaderMap, StatusCode};
+use serde::Serialize;
+
+use super::{ChallengeOrigin, Rejection};
+use crate::exchange::{ExchangeError, IdpRefusal};
+
+/// What a route adds to its refusals.
+#[derive(Debug, Clone)]
+pub struct Party {
+    /// What names us in challenges.
+    pub origin: ChallengeOrigin,
+    /// Where an administrator consents.
+    pub consent_uri: Box<str>,
+}
+
+/// A refusal as it goes to the caller.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The status.
+    pub status: StatusCode,
+    /// The problem code; also the label of metrics and logs.
+    pub code: &'static str,
+    /// The header section.
+    pub headers: HeaderMap,
+    /// The body, `application/problem+json` (RFC 9457), or nothing for a gRPC caller.
+    pub body: Bytes,
+}
+
+/// One row of the table of refusals.
+struct Row {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    challenge: Challenge,
+}
+
+enum Challenge {
+    None,
+    Plain,
+    Error(&'static str),
+    Scope(Vec<Box<str>>),
+    Claims(String),
+}
+
+/// The body (RFC 9457 section 3). Its `type` is `about:blank` by omission; `code` tells the reasons apart.
+#[derive(Serialize)]
+struct Problem<'a> {
+    status: u16,
+    title: &'static str,
+    code: &'static str,
+    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consent_uri: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suberror: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_codes: Option<&'a [u64]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    correlation_id: Option<&'a str>,
+}
+
+impl Rejection {
+    /// The problem code of this reason.
+    pub fn code(&self) -> &'static str {
+        self.row().code
+    }
+
+    /// The response. `party` is that of the route, where one was found; `grpc` is the caller's `content-type` if it
+    /// speaks gRPC, which wants its own status in place of a body.
+    pub fn response(&self, party: Option<&Party>, request_id: &str, grpc: Option<&HeaderValue>) -> Refusal {
+        let row = self.row();
+        let mut headers = self.common_headers(request_id);
+        if let Some(challenge) = party.and_then(|party| row.challenge.text(&party.origin)) {
+            insert(&mut headers, WWW_AUTHENTICATE, &challenge);
+            insert(&mut headers, ACCESS_CONTROL_EXPOSE_HEADERS, "WWW-Authenticate");
+        }
+        if let Some(content_type) = grpc {
+            headers.insert(CONTENT_TYPE, content_type.clone());
+            insert(&mut headers, GRPC_STATUS, grpc_status(row.status));
+            insert(&mut headers, GRPC_MESSAGE, row.title);
+            return Refusal { status: StatusCode::OK, code: row.code, headers, body: Bytes::new() };
+        }
+        let body = self.body(&row, party, request_id);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CONTENT_LENGTH, body.len().into());
+        Refusal { status: row.status, code: row.code, headers, body }
+    }
+
+    fn common_headers(&self, request_id: &str) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(8);
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        insert(&mut headers, REQUEST_ID, request_id);
+        if let Self::MethodNotAllowed(allowed) = self {
+            insert(&mut headers, ALLOW, allowed);
+        }
+        if let Some(wait) = self.retry_after() {
+            headers.insert(RETRY_AFTER, wait.as_secs().max(1).into());
+        }
+        headers
+    }
+
+    fn body(&self, row: &Row, party: Option<&Party>, request_id: &str) -> Bytes {
+        let refusal = if let Self::Exchange(error) = self { error.refusal() } else { None };
+        let refusal = refusal.filter(|refusal| **refusal != IdpRefusal::default());
+        let consent = matches!(self, Self::Exchange(ExchangeError::ConsentRequired(_)));
+        let problem = Problem {
+            status: row.status.as_u16(),
+            title: row.title,
+            code: row.code,
+            request_id,
+            consent_uri: party.filter(|_| consent).map(|party| &*party.consent_uri),
+            error: refusal.map(|refusal| &*refusal.error).filter(|error| !error.is_empty()),
+            suberror: refusal.and_then(|refusal| refusal.suberror.as_deref()),
+            error_codes: refusal.map(|refusal| &*refusal.error_codes),
+            correlation_id: refusal.and_then(|refusal| refusal.correlation_id.as_deref()),
+        };
+        serde_json::to_vec(&problem).unwrap_or_default().into()
+    }
+
+    fn row(&self) -> Row {
+        use StatusCode as S;
+        match self {
+            Self::NoRoute => row(S::NOT_FOUND, "no_route", "No route serves this request"),
+            Self::MethodNotAllowed(_) => {
+                row(S::METHOD_NOT_ALLOWED, "method_not_allowed", "The route does not serve this method")
+            }
+            Self::Ambiguous(_) => {
+                row(S::BAD_REQUEST, "ambiguous_request", "The request could be read in more than one way")
+            }
+            Self::AmbiguousToken => Row {
+                challenge: Challenge::Error("invalid_request"),
+                ..row(S::BAD_REQUEST, "ambiguous_request", "The request carries more than one credential")
+            },
+            Self::MissingToken => Row {
+                challenge: Challenge::Plain,
+                ..row(S::UNAUTHORIZED, "missing_token", "The request carries no bearer token")
+            },
+            Self::InvalidToken(_) | Self::Exchange(ExchangeError::BadToken(_)) => Row {
+                challenge: Challenge::Error("invalid_token"),
+                ..row(S::UNAUTHORIZED, "invalid_token", "The access token is not valid here")
+            },
+            Self::AppOnlyToken => {
+                row(S::FORBIDDEN, "app_only_token", "The route acts on behalf of users; this token has none")
+            }
+            Self::Lacking(_, scopes) => Row {
+                challenge: Challenge::Scope(scopes.clone()),
+                ..row(S::FORBIDDEN, "insufficient_scope", "The access token does not grant this")
+            },
+            Self::Exchange(error) => exchange_row(error),
+            Self::NoKeys => row(S::SERVICE_UNAVAILABLE, "idp_unavailable", IDP_UNAVAILABLE),
+            Self::TargetUnavailable => row(S::BAD_GATEWAY, "target_unavailable", "The target cannot be reached"),
+            Self::TargetTimeout => row(S::GATEWAY_TIMEOUT, "target_timeout", "The target takes too long"),
+            Self::BrokenRequest => row(S::BAD_REQUEST, "broken_request", "The request is incomplete or malformed"),
+            Self::Internal => row(S::INTERNAL_SERVER_ERROR, "internal_error", "The proxy failed"),
+        }
+    }
+}
+
+fn exchange_row(error: &ExchangeError) -> Row {
+    use StatusCode as S;
+    match error {
+        ExchangeError::ClaimsChallenge { claims, .. } => Row {
+            challenge: Challenge::Claims(claims.clone()),
+            ..row(S::UNAUTHORIZED, "claims_challenge", "The identity provider asks for more of the user")
+        },
+        ExchangeError::ConsentRequired(_) => {
+            row(S::FORBIDDEN, "consent_required", "Nobody has consented to this access yet")
+        }
+        ExchangeError::Refused(_) => row(S::FORBIDDEN, "exchange_refused", "The identity provider refuses this user"),
+        ExchangeError::BadToken(_) => Row {
+            challenge: Challenge::Error("invalid_token"),
+            ..row(S::UNAUTHORIZED, "invalid_token", "The access token is not valid here")
+        },
+        ExchangeError::Misconfigured(_) => {
+            row(S::INTERNAL_SERVER_ERROR, "misconfigured", "The proxy is not set up correctly for this route")
+        }
+        ExchangeError::Throttled { .. } => {
+            row(S::SERVICE_UNAVAILABLE, "idp_throttled", "The identity provider asks to wait")
+        }
+        ExchangeError::Unavailable(_) => row(S::SERVICE_UNAVAILABLE, "idp_unavailable", IDP_UNAVAILABLE),
+        ExchangeError::Timeout => row(S::GATEWAY_TIMEOUT, "idp_timeout", "The identity provider takes too long"),
+    }
+}
+
+fn row(status: StatusCode, code: &'static str, title: &'static str) -> Row {
+    Row { status, code, title, challenge: Challenge::None }
+}
+
+impl Challenge {
+    fn text(&self, origin: &ChallengeOrigin) -> Option<String> {
+        match self {
+            Self::None => None,
+            Self::Plain => Some(origin.plain()),
+            Self::Error(error) => Some(origin.error(error)),
+            Self::Scope(scopes) => Some(origin.insufficient_scope(scopes)),
+            Self::Claims(claims) => Some(origin.insufficient_claims(claims)),
+        }
+    }
+}
+
+/// The gRPC status for an HTTP status (gRPC's own mapping, with the finer codes where we know better).
+fn grpc_status(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST => "3",
+        StatusCode::UNAUTHORIZED => "16",
+        StatusCode::FORBIDDEN => "7",
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => "12",
+        StatusCode::GATEWAY_TIMEOUT => "4",
+        StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE => "14",
+        _ => "13",
+    }
+}
+
+/// A value that is no header value is left out; none that is written here can be.
+fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+const IDP_UNAVAILABLE: &str = "The identity provider cannot be reached";
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");

@@ -1,0 +1,178 @@
+//! The metrics, in Prometheus' conventions: base units, `_total` for counters, few labels with few values.
+
+use std::time::Duration;
+
+use prometheus::core::Collector;
+use prometheus::{
+    Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+};
+
+use super::foreign;
+
+/// The metrics of one proxy.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    request_seconds: HistogramVec,
+    in_flight: IntGauge,
+    exchanges: IntCounterVec,
+    exchange_seconds: HistogramVec,
+    lookups: IntCounterVec,
+    entries: IntGaugeVec,
+    key_refreshes: IntCounterVec,
+    keys: IntGaugeVec,
+    keys_loaded_at: IntGaugeVec,
+    dropped_lines: IntCounter,
+    unreadable: IntCounter,
+}
+
+/// How an exchange ended, as a label.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ExchangeOutcome(pub &'static str);
+
+impl Metrics {
+    /// A fresh set, registered in a registry of its own.
+    ///
+    /// # Errors
+    /// Only where two metrics share a name.
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let metrics = Self {
+            requests: register(&registry, IntCounterVec::new(opts("requests_total", REQUESTS), &["route", "status", "code"])?)?,
+            request_seconds: register(&registry, seconds("request_duration_seconds", REQUEST_SECONDS, &["route"])?)?,
+            in_flight: register(&registry, IntGauge::with_opts(opts("requests_in_flight", IN_FLIGHT))?)?,
+            exchanges: register(&registry, IntCounterVec::new(opts("exchanges_total", EXCHANGES), &["identity", "outcome"])?)?,
+            exchange_seconds: register(&registry, seconds("exchange_duration_seconds", EXCHANGE_SECONDS, &["identity", "outcome"])?)?,
+            lookups: register(&registry, IntCounterVec::new(opts("cache_lookups_total", LOOKUPS), &["cache", "result"])?)?,
+            entries: register(&registry, IntGaugeVec::new(opts("cache_entries", ENTRIES), &["cache"])?)?,
+            key_refreshes: register(&registry, IntCounterVec::new(opts("key_refreshes_total", KEY_REFRESHES), &["identity", "outcome"])?)?,
+            keys: register(&registry, IntGaugeVec::new(opts("signing_keys", KEYS), &["identity"])?)?,
+            keys_loaded_at: register(&registry, IntGaugeVec::new(opts("signing_keys_loaded_timestamp_seconds", KEYS_LOADED), &["identity"])?)?,
+            dropped_lines: register(&registry, IntCounter::with_opts(opts("log_lines_dropped_total", DROPPED_LINES))?)?,
+            unreadable: register(&registry, IntCounter::with_opts(opts("unreadable_requests_total", UNREADABLE))?)?,
+            registry,
+        };
+        let build = IntGaugeVec::new(opts("build_info", "Always 1; the label is the version."), &["version"])?;
+        register(&metrics.registry, build)?.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        #[cfg(target_os = "linux")]
+        metrics.registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
+        Ok(metrics)
+    }
+
+    /// A request was answered: `status` and `code` as the caller saw them, `code` empty for a relayed answer.
+    pub fn request(&self, route: &str, status: &str, code: &str, took: Duration) {
+        self.requests.with_label_values(&[route, status, code]).inc();
+        self.request_seconds.with_label_values(&[route]).observe(took.as_secs_f64());
+    }
+
+    /// Requests that have begun and not ended.
+    pub fn in_flight(&self) -> &IntGauge {
+        &self.in_flight
+    }
+
+    /// A token was found in the cache.
+    pub fn token_cache_hit(&self) {
+        self.lookups.with_label_values(&["token", "hit"]).inc();
+    }
+
+    /// A token was not in the cache, and this request started its exchange.
+    pub fn token_cache_miss(&self) {
+        self.lookups.with_label_values(&["token", "miss"]).inc();
+    }
+
+    /// A token was not in the cache, and this request waited for an exchange under way.
+    pub fn token_cache_joined(&self) {
+        self.lookups.with_label_values(&["token", "joined"]).inc();
+    }
+
+    /// A caller was remembered.
+    pub fn caller_cache_hit(&self) {
+        self.lookups.with_label_values(&["caller", "hit"]).inc();
+    }
+
+    /// A caller had to be verified.
+    pub fn caller_cache_miss(&self) {
+        self.lookups.with_label_values(&["caller", "miss"]).inc();
+    }
+
+    /// The number of entries of a cache, `token` or `caller`.
+    pub fn cache_entries(&self, cache: &str, entries: usize) {
+        self.entries.with_label_values(&[cache]).set(whole(entries));
+    }
+
+    /// An exchange ended.
+    pub fn exchange(&self, identity: &str, outcome: ExchangeOutcome, took: Duration) {
+        self.exchanges.with_label_values(&[identity, outcome.0]).inc();
+        self.exchange_seconds.with_label_values(&[identity, outcome.0]).observe(took.as_secs_f64());
+    }
+
+    /// Signing keys were loaded at `unix_seconds`.
+    pub fn keys_loaded(&self, identity: &str, keys: usize, unix_seconds: u64) {
+        self.key_refreshes.with_label_values(&[identity, "success"]).inc();
+        self.keys.with_label_values(&[identity]).set(whole(keys));
+        let at = i64::try_from(unix_seconds).unwrap_or(i64::MAX);
+        self.keys_loaded_at.with_label_values(&[identity]).set(at);
+    }
+
+    /// Signing keys could not be loaded.
+    pub fn key_download_failed(&self, identity: &str) {
+        self.key_refreshes.with_label_values(&[identity, "failure"]).inc();
+    }
+
+    /// The number of log lines that were lost.
+    pub fn log_lines_dropped(&self, lines: usize) {
+        set_total(&self.dropped_lines, lines as u64);
+    }
+
+    /// The text exposition format, and its content type.
+    ///
+    /// # Errors
+    /// Where a metric is malformed.
+    pub fn expose(&self) -> Result<(Vec<u8>, &'static str), prometheus::Error> {
+        set_total(&self.unreadable, foreign::unreadable_requests());
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok((text, prometheus::TEXT_FORMAT))
+    }
+}
+
+fn opts(name: &str, help: &str) -> Opts {
+    Opts::new(name, help).namespace("obo_proxy")
+}
+
+fn seconds(name: &str, help: &str, labels: &[&str]) -> Result<HistogramVec, prometheus::Error> {
+    let opts = HistogramOpts::new(name, help).namespace("obo_proxy").buckets(BUCKETS.to_vec());
+    HistogramVec::new(opts, labels)
+}
+
+fn register<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> Result<C, prometheus::Error> {
+    registry.register(Box::new(collector.clone()))?;
+    Ok(collector)
+}
+
+/// Takes over a total that is counted elsewhere.
+fn set_total(counter: &IntCounter, total: u64) {
+    counter.reset();
+    counter.inc_by(total);
+}
+
+fn whole(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Upper bounds in seconds, from a warm request to a target that takes its time.
+const BUCKETS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+const REQUESTS: &str = "Requests by route, status and problem code (empty where the target's answer was relayed).";
+const REQUEST_SECONDS: &str = "From the request's header section to the end of the response.";
+const IN_FLIGHT: &str = "Requests that have begun and not ended.";
+const EXCHANGES: &str = "Exchanges of a token A for a token B at the identity provider, by outcome.";
+const EXCHANGE_SECONDS: &str = "How long exchanges took, retry included.";
+const LOOKUPS: &str = "Look-ups in the caches of tokens B (token) and verified tokens A (caller).";
+const ENTRIES: &str = "Entries of the caches of tokens B (token) and verified tokens A (caller).";
+const KEY_REFRESHES: &str = "Downloads of the identity provider's signing keys, by outcome.";
+const KEYS: &str = "Signing keys that are accepted now.";
+const KEYS_LOADED: &str = "When the signing keys were last loaded, in seconds since 1970.";
+const DROPPED_LINES: &str = "Log lines lost because they were not taken fast enough.";
+const UNREADABLE: &str = "Requests that could not be read as HTTP and were answered 400.";

@@ -1,0 +1,8 @@
+//! What operators see: log lines and metrics. Nothing here ever holds a token.
+
+mod foreign;
+mod log;
+mod metrics;
+
+pub use log::{LogFormat, LogGuard, LogLevel, LogSettings, install};
+pub use metrics::{ExchangeOutcome, Metrics};
