@@ -106,9 +106,13 @@ impl Verifier {
         self.source.is_loaded()
     }
 
-    /// Forgets tokens that have ended or whose key was withdrawn; tells how many are left.
-    pub fn sweep(&self) -> usize {
+    /// Forgets tokens that have ended or whose key was withdrawn.
+    pub fn sweep(&self) {
         self.verified.sweep(|caller| caller.is_still_good(self.identity.clock_skew));
+    }
+
+    /// How many tokens are remembered.
+    pub fn remembered(&self) -> usize {
         self.verified.len()
     }
 

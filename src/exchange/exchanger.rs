@@ -121,9 +121,13 @@ impl Exchanger {
         self.tokens.remove_if(&(*digest, exchange.digest), |kept| Arc::ptr_eq(kept, token));
     }
 
-    /// Drops tokens that have ended; tells how many are left.
-    pub fn sweep(&self) -> usize {
+    /// Drops tokens that have ended.
+    pub fn sweep(&self) {
         self.tokens.sweep(|_| true);
+    }
+
+    /// How many tokens are remembered.
+    pub fn remembered(&self) -> usize {
         self.tokens.len()
     }
 

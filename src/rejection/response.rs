@@ -144,10 +144,7 @@ impl Rejection {
                 challenge: Challenge::Plain,
                 ..row(S::UNAUTHORIZED, "missing_token", "The request carries no bearer token")
             },
-            Self::InvalidToken(_) | Self::Exchange(ExchangeError::BadToken(_)) => Row {
-                challenge: Challenge::Error("invalid_token"),
-                ..row(S::UNAUTHORIZED, "invalid_token", "The access token is not valid here")
-            },
+            Self::InvalidToken(_) => invalid_token_row(),
             Self::AppOnlyToken => {
                 row(S::FORBIDDEN, "app_only_token", "The route acts on behalf of users; this token has none")
             }
@@ -176,10 +173,7 @@ fn exchange_row(error: &ExchangeError) -> Row {
             row(S::FORBIDDEN, "consent_required", "Nobody has consented to this access yet")
         }
         ExchangeError::Refused(_) => row(S::FORBIDDEN, "exchange_refused", "The identity provider refuses this user"),
-        ExchangeError::BadToken(_) => Row {
-            challenge: Challenge::Error("invalid_token"),
-            ..row(S::UNAUTHORIZED, "invalid_token", "The access token is not valid here")
-        },
+        ExchangeError::BadToken(_) => invalid_token_row(),
         ExchangeError::Misconfigured(_) => {
             row(S::INTERNAL_SERVER_ERROR, "misconfigured", "The proxy is not set up correctly for this route")
         }
@@ -188,6 +182,13 @@ fn exchange_row(error: &ExchangeError) -> Row {
         }
         ExchangeError::Unavailable(_) => row(S::SERVICE_UNAVAILABLE, "idp_unavailable", IDP_UNAVAILABLE),
         ExchangeError::Timeout => row(S::GATEWAY_TIMEOUT, "idp_timeout", "The identity provider takes too long"),
+    }
+}
+
+fn invalid_token_row() -> Row {
+    Row {
+        challenge: Challenge::Error("invalid_token"),
+        ..row(StatusCode::UNAUTHORIZED, "invalid_token", "The access token is not valid here")
     }
 }
 

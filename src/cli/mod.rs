@@ -1,0 +1,114 @@
+//! The commands of the program. They write to what they are given and report failure; only `main` prints and exits.
+
+#[cfg(feature = "emulator")]
+mod demo;
+#[cfg(feature = "emulator")]
+mod emulator;
+mod run;
+mod signals;
+
+use std::fmt;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand};
+
+/// A reverse proxy that swaps the caller's access token for one acquired on the caller's behalf.
+///
+/// It matches a request to a route of routes.yaml, verifies the caller's token, exchanges it at the identity provider
+/// (OAuth 2.0 On-Behalf-Of), forwards the request with the new token, and relays the answer as it came.
+#[derive(Debug, Parser)]
+#[command(name = "obo-proxy", version, about, max_term_width = 100)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    config: ConfigFile,
+}
+
+/// Where the configuration is.
+#[derive(Debug, Clone, clap::Args)]
+struct ConfigFile {
+    /// The configuration
+    #[arg(long, short, value_name = "FILE", env = "OBO_PROXY_CONFIG", default_value = "routes.yaml", global = true)]
+    config: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the routes of the configuration (what happens without a command)
+    Run,
+    /// Check the configuration and print every finding with its line and column
+    Check,
+    /// Print the JSON Schema of the configuration
+    Schema,
+    /// Start emulator, sample target and proxy on loopback, walk through the flow, and stay up
+    #[cfg(feature = "emulator")]
+    Demo {
+        /// Leave after the walk, with a status that says whether every step went as told
+        #[arg(long)]
+        once: bool,
+    },
+    /// Serve an identity provider like Microsoft Entra ID, for tests and local development
+    #[cfg(feature = "emulator")]
+    Emulator(emulator::EmulatorArguments),
+    /// Serve a sample target that reports what it received and can challenge
+    #[cfg(feature = "emulator")]
+    SampleTarget(emulator::SampleTargetArguments),
+}
+
+/// Why a command failed: the text for standard error.
+#[derive(Debug)]
+pub struct Failure(String);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Failure {
+    fn new(cause: impl fmt::Display) -> Self {
+        Self(format!("obo-proxy: {cause}"))
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::new(error)
+    }
+}
+
+/// Carries out a command.
+///
+/// # Errors
+/// What to tell on standard error; the exit status is 1 then.
+pub fn execute(arguments: Arguments, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
+    let config = arguments.config.config;
+    match arguments.command.unwrap_or(Command::Run) {
+        Command::Run => in_runtime(run::run(&config)),
+        Command::Check => check(&config, out),
+        Command::Schema => Ok(writeln!(out, "{:#}", crate::config::schema())?),
+        #[cfg(feature = "emulator")]
+        Command::Demo { once } => in_runtime(demo::demo(once, out)),
+        #[cfg(feature = "emulator")]
+        Command::Emulator(arguments) => in_runtime(emulator::emulator(arguments, out)),
+        #[cfg(feature = "emulator")]
+        Command::SampleTarget(arguments) => in_runtime(emulator::sample_target(arguments, out)),
+    }
+}
+
+fn check(config: &Path, out: &mut dyn Write) -> Result<(), Failure> {
+    let settings = load(config)?;
+    let (routes, identities) = (settings.routes.len(), settings.identities.len());
+    Ok(writeln!(out, "{}: ok ({routes} routes, {identities} identities)", config.display())?)
+}
+
+/// Findings are whole lines already; they need no program name before them.
+fn load(config: &Path) -> Result<crate::config::Settings, Failure> {
+    crate::config::load(config).map_err(|findings| Failure(findings.to_string().trim_end().to_owned()))
+}
+
+fn in_runtime(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+}

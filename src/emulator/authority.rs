@@ -1,0 +1,90 @@
+//! The state of the identity provider, shared by its endpoints and its in-process handle.
+
+use std::io;
+
+use serde_json::{Map, Value};
+
+use super::{
+    client_certificate::ClientCertificate,
+    fault::Faults,
+    guarded::Guarded,
+    keys::{KeyRing, SigningKey},
+    mint::{Issuer, TokenRequest},
+    observations::Observations,
+    options::EmulatorOptions,
+    policy::Policy,
+    revocation::Issuance,
+    signer::Signer,
+};
+
+/// One identity provider.
+pub(super) struct Authority {
+    pub(super) options: EmulatorOptions,
+    /// The address that issuers and metadata state, without a trailing slash.
+    pub(super) url: String,
+    pub(super) certificate: Option<ClientCertificate>,
+    pub(super) keys: Guarded<KeyRing>,
+    pub(super) policy: Guarded<Policy>,
+    pub(super) faults: Faults,
+    pub(super) observations: Observations,
+    pub(super) issuance: Issuance,
+}
+
+impl Authority {
+    /// A provider that listens at `local_url`.
+    pub(super) fn new(options: EmulatorOptions, local_url: &str, key: SigningKey) -> io::Result<Self> {
+        let url = options.public_url.as_deref().unwrap_or(local_url).trim_end_matches('/').to_owned();
+        Ok(Self {
+            url,
+            certificate: options.client_certificate.as_deref().map(ClientCertificate::from_pem).transpose()?,
+            keys: Guarded::new(KeyRing::new(key)),
+            policy: Guarded::new(options.policy.clone()),
+            faults: Faults::default(),
+            observations: Observations::default(),
+            issuance: Issuance::default(),
+            options,
+        })
+    }
+
+    /// The address of a tenant's token endpoint.
+    pub(super) fn token_endpoint(&self, tenant: &str) -> String {
+        format!("{}/{tenant}/oauth2/v2.0/token", self.url)
+    }
+
+    /// A caller's token, signed in the given way.
+    pub(super) fn mint(&self, request: &TokenRequest, signer: Signer) -> String {
+        let issuer = Issuer {
+            url: &self.url,
+            tenant: &self.options.tenant_id,
+            client_id: &self.options.client_id,
+            uti: self.issuance.next_uti(),
+        };
+        let key = self.keys.lock().current();
+        let header = Value::Object(request.header(signer.algorithm(), key.kid()));
+        signer.sign(&header.to_string(), &Value::Object(request.claims(&issuer)).to_string(), &key)
+    }
+
+    /// A token with these claims, signed with the current key.
+    pub(super) fn sign(&self, claims: &Map<String, Value>) -> String {
+        let key = self.keys.lock().current();
+        let header = TokenRequest::default().header(Signer::Current.algorithm(), key.kid());
+        let claims = serde_json::to_string(claims).unwrap_or_default();
+        Signer::Current.sign(&Value::Object(header).to_string(), &claims, &key)
+    }
+
+    /// Signs with a new key from now on, and returns its identifier.
+    pub(super) fn rotate_key(&self, keep_old: bool) -> io::Result<String> {
+        let key = SigningKey::generate()?;
+        let kid = key.kid().to_owned();
+        self.keys.lock().rotate(key, keep_old);
+        Ok(kid)
+    }
+
+    /// Back to the state after the start, except for the keys.
+    pub(super) fn reset(&self) {
+        *self.policy.lock() = self.options.policy.clone();
+        self.faults.clear();
+        self.observations.clear();
+        self.issuance.clear();
+    }
+}

@@ -1,0 +1,91 @@
+//! Authenticates the client of a token request: by secret in the form or in HTTP Basic, or by a signed assertion.
+
+use axum::http::{HeaderMap, header};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+use super::{authority::Authority, form::Form, refusal::Refusal};
+
+/// Accepts the emulator's own registration with exactly one credential.
+pub(super) fn authenticate(
+    authority: &Authority,
+    tenant: &str,
+    form: &Form,
+    headers: &HeaderMap,
+) -> Result<(), Refusal> {
+    let basic = BasicCredentials::read(headers)?;
+    let client_id = client_id(form, basic.as_ref())?;
+    if client_id != authority.options.client_id {
+        return Err(Refusal::UnknownClient(client_id.to_owned()));
+    }
+    let basic_secret = basic.as_ref().map(|basic| basic.secret.as_str());
+    match (basic_secret, form.find("client_secret"), form.find("client_assertion")) {
+        (Some(secret), None, None) | (None, Some(secret), None) => check_secret(authority, secret),
+        (None, None, Some(assertion)) => check_assertion(authority, tenant, form, assertion),
+        (None, None, None) => Err(Refusal::NoClientCredential),
+        _ => Err(Refusal::Malformed("it carries more than one client credential")),
+    }
+}
+
+/// The client's name, stated in the form, in HTTP Basic, or equally in both.
+fn client_id<'r>(form: &'r Form, basic: Option<&'r BasicCredentials>) -> Result<&'r str, Refusal> {
+    match (basic, form.find("client_id")) {
+        (Some(basic), None) => Ok(&basic.client_id),
+        (Some(basic), Some(stated)) if basic.client_id != stated => {
+            Err(Refusal::Malformed("the form and the Authorization header name different clients"))
+        }
+        _ => form.require("client_id"),
+    }
+}
+
+fn check_secret(authority: &Authority, secret: &str) -> Result<(), Refusal> {
+    if secret == authority.options.client_secret { Ok(()) } else { Err(Refusal::WrongSecret) }
+}
+
+fn check_assertion(authority: &Authority, tenant: &str, form: &Form, assertion: &str) -> Result<(), Refusal> {
+    if form.require("client_assertion_type")? != ASSERTION_TYPE {
+        return Err(Refusal::Malformed("the client_assertion_type is unknown"));
+    }
+    let certificate = authority.certificate.as_ref();
+    let certificate = certificate.ok_or(Refusal::WrongClientAssertion("no certificate is registered"))?;
+    certificate
+        .verify(assertion, &authority.options.client_id, &authority.token_endpoint(tenant))
+        .map_err(Refusal::WrongClientAssertion)
+}
+
+/// Name and secret from an `Authorization: Basic` header.
+struct BasicCredentials {
+    client_id: String,
+    secret: String,
+}
+
+impl BasicCredentials {
+    fn read(headers: &HeaderMap) -> Result<Option<Self>, Refusal> {
+        let mut values = headers.get_all(header::AUTHORIZATION).iter();
+        match (values.next(), values.next()) {
+            (None, _) => Ok(None),
+            (Some(value), None) => {
+                let parsed = value.to_str().ok().and_then(Self::parse);
+                parsed.map(Some).ok_or(Refusal::Malformed("the Authorization header is not HTTP Basic"))
+            }
+            _ => Err(Refusal::Malformed("it has more than one Authorization header")),
+        }
+    }
+
+    fn parse(value: &str) -> Option<Self> {
+        let (scheme, encoded) = value.split_once(' ')?;
+        let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+        let (client_id, secret) = decoded.split_once(':')?;
+        scheme
+            .eq_ignore_ascii_case("basic")
+            .then(|| Self { client_id: form_decoded(client_id), secret: form_decoded(secret) })
+    }
+}
+
+/// Both parts are form-urlencoded before they are joined (RFC 6749, section 2.3.1).
+fn form_decoded(part: &str) -> String {
+    // Parsed as the name of a parameter; the separators cannot occur in an encoded part.
+    url::form_urlencoded::parse(part.as_bytes()).map(|(name, _)| name.into_owned()).next().unwrap_or_default()
+}
+
+/// The type of a client assertion that is a JWT (RFC 7523, section 2.2).
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";

@@ -1,0 +1,239 @@
+//! The HTTP control API under `/emulator/`, which offers what the in-process handle offers, and the page that lists it.
+
+use std::{io, sync::Arc};
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{RawQuery, State},
+    http::{HeaderMap, Response, StatusCode, header},
+    routing::{get, post},
+};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value, json};
+
+use super::{
+    answer::Answer,
+    authority::Authority,
+    fault::Fault,
+    mint::{DEFAULT_USER_OID, TokenRequest},
+    policy::Policy,
+    signer::Signer,
+};
+
+/// The routes of the control API.
+pub(super) fn routes() -> Router<Arc<Authority>> {
+    Router::new()
+        .route("/", get(help))
+        .route("/emulator/tokens", get(mint_by_query).post(mint_by_json))
+        .route("/emulator/counters", get(counters))
+        .route("/emulator/requests", get(requests))
+        .route("/emulator/faults", get(list_faults).post(add_fault).delete(clear_faults))
+        .route("/emulator/policy", get(policy).post(set_policy))
+        .route("/emulator/rotate", post(rotate))
+        .route("/emulator/revoke", post(revoke))
+        .route("/emulator/reset", post(reset))
+        .fallback(not_found)
+}
+
+type Shared = State<Arc<Authority>>;
+
+async fn help(State(authority): Shared) -> Response<Body> {
+    Answer::text(StatusCode::OK, help_text(&authority)).into_response()
+}
+
+async fn not_found(State(authority): Shared) -> Response<Body> {
+    Answer::text(StatusCode::NOT_FOUND, format!("There is nothing here.\n\n{}", help_text(&authority))).into_response()
+}
+
+async fn mint_by_json(
+    State(authority): Shared,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    let plain = wants_text(&query_pairs(query), &headers);
+    answer_parsed(read_json::<TokenRequest>(&body), |request| minted(&authority, &request, plain))
+}
+
+async fn mint_by_query(State(authority): Shared, RawQuery(query): RawQuery, headers: HeaderMap) -> Response<Body> {
+    let pairs = query_pairs(query);
+    let plain = wants_text(&pairs, &headers);
+    let wishes = pairs.into_iter().filter(|(name, _)| !FORMAT_PARAMETERS.contains(&name.as_str()));
+    let request = wishes.map(query_wish).collect::<Result<Map<_, _>, _>>();
+    let request = request
+        .and_then(|wishes| serde_json::from_value::<TokenRequest>(wishes.into()).map_err(|error| error.to_string()));
+    answer_parsed(request, |request| minted(&authority, &request, plain))
+}
+
+async fn counters(State(authority): Shared) -> Response<Body> {
+    Answer::json(StatusCode::OK, &authority.observations.counters()).into_response()
+}
+
+async fn requests(State(authority): Shared) -> Response<Body> {
+    Answer::json(StatusCode::OK, &authority.observations.recorded()).into_response()
+}
+
+async fn list_faults(State(authority): Shared) -> Response<Body> {
+    Answer::json(StatusCode::OK, &authority.faults.list()).into_response()
+}
+
+async fn add_fault(State(authority): Shared, body: Bytes) -> Response<Body> {
+    answer_parsed(read_json::<Fault>(&body), |fault| {
+        authority.faults.add(fault);
+        Answer::json(StatusCode::OK, &authority.faults.list())
+    })
+}
+
+async fn clear_faults(State(authority): Shared) -> Response<Body> {
+    authority.faults.clear();
+    Answer::json(StatusCode::OK, &authority.faults.list()).into_response()
+}
+
+async fn policy(State(authority): Shared) -> Response<Body> {
+    Answer::json(StatusCode::OK, &*authority.policy.lock()).into_response()
+}
+
+async fn set_policy(State(authority): Shared, body: Bytes) -> Response<Body> {
+    answer_parsed(read_json::<Policy>(&body), |policy| {
+        let answer = Answer::json(StatusCode::OK, &policy);
+        *authority.policy.lock() = policy;
+        answer
+    })
+}
+
+async fn rotate(State(authority): Shared, body: Bytes) -> Response<Body> {
+    let rotation = match read_json::<Rotation>(&body) {
+        Ok(rotation) => rotation,
+        Err(error) => return refused(&error),
+    };
+    // Generating a key takes long enough to hold up other requests.
+    let rotated = tokio::task::spawn_blocking(move || authority.rotate_key(rotation.keep_old)).await;
+    match rotated.map_err(io::Error::other).flatten() {
+        Ok(kid) => Answer::json(StatusCode::OK, &json!({ "kid": kid })).into_response(),
+        Err(error) => {
+            Answer::json(StatusCode::INTERNAL_SERVER_ERROR, &json!({ "error": error.to_string() })).into_response()
+        }
+    }
+}
+
+async fn revoke(State(authority): Shared, body: Bytes) -> Response<Body> {
+    answer_parsed(read_json::<Revocation>(&body), |revocation| {
+        let oid = revocation.oid.as_deref().unwrap_or(DEFAULT_USER_OID);
+        if revocation.downstream_only {
+            authority.issuance.revoke_downstream(oid);
+        } else {
+            authority.issuance.revoke_all(oid);
+        }
+        Answer::json(StatusCode::OK, &json!({ "revoked": oid }))
+    })
+}
+
+async fn reset(State(authority): Shared) -> Response<Body> {
+    authority.reset();
+    Answer::json(StatusCode::OK, &json!({})).into_response()
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Rotation {
+    keep_old: bool,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Revocation {
+    oid: Option<String>,
+    downstream_only: bool,
+}
+
+fn minted(authority: &Authority, request: &TokenRequest, plain: bool) -> Answer {
+    let token = authority.mint(request, Signer::Current);
+    if plain {
+        Answer::text(StatusCode::OK, token + "\n").no_store()
+    } else {
+        let document = json!({"token_type": "Bearer", "expires_in": request.lifetime(), "access_token": token});
+        Answer::json(StatusCode::OK, &document).no_store()
+    }
+}
+
+fn answer_parsed<T>(parsed: Result<T, String>, answer: impl FnOnce(T) -> Answer) -> Response<Body> {
+    match parsed {
+        Ok(value) => answer(value).into_response(),
+        Err(error) => refused(&error),
+    }
+}
+
+fn refused(error: &str) -> Response<Body> {
+    Answer::json(StatusCode::BAD_REQUEST, &json!({ "error": error })).into_response()
+}
+
+/// Reads a JSON body, whatever its declared type; an empty one is an empty object.
+fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+    let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
+    serde_json::from_slice(body).map_err(|error| error.to_string())
+}
+
+fn query_pairs(query: Option<String>) -> Vec<(String, String)> {
+    url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned().collect()
+}
+
+/// Whether the bare token is wanted: `?raw`, `?format=text`, or `Accept: text/plain`.
+fn wants_text(query: &[(String, String)], headers: &HeaderMap) -> bool {
+    let asked = query.iter().any(|(name, value)| name == "raw" || (name == "format" && value == "text"));
+    asked || headers.get(header::ACCEPT).is_some_and(|accepted| accepted.as_bytes().starts_with(b"text/plain"))
+}
+
+/// A query parameter as the JSON member of the same name: lists are separated by spaces or commas.
+fn query_wish((name, value): (String, String)) -> Result<(String, Value), String> {
+    let json = match name.as_str() {
+        "lifetime" | "nbf" => value.parse::<i64>().map(Value::from).map_err(|error| format!("{name}: {error}"))?,
+        "roles" | "acrs" | "xms_cc" | "remove" => {
+            value.split([' ', ',']).filter(|part| !part.is_empty()).map(Value::from).collect()
+        }
+        "claims" | "header" => serde_json::from_str(&value).map_err(|error| format!("{name}: {error}"))?,
+        _ => Value::String(value),
+    };
+    Ok((name, json))
+}
+
+fn help_text(authority: &Authority) -> String {
+    let (url, options) = (&authority.url, &authority.options);
+    HELP.replace("{url}", url).replace("{tenant}", &options.tenant_id).replace("{client_id}", &options.client_id)
+}
+
+/// Query parameters that choose the form of the answer.
+const FORMAT_PARAMETERS: [&str; 2] = ["raw", "format"];
+
+/// The page at `/`.
+const HELP: &str = "\
+An identity provider shaped like Microsoft Entra ID. Not for production: whoever reaches it may be anyone.
+
+Identity provider (any tenant GUID)
+  GET    {url}/{tenant}/v2.0/.well-known/openid-configuration
+  GET    {url}/{tenant}/discovery/v2.0/keys
+  POST   {url}/{tenant}/oauth2/v2.0/token     client_id {client_id}
+
+Control
+  GET    /emulator/tokens     a caller's token; parameters and JSON members are the same:
+  POST   /emulator/tokens     tenant aud oid sub azp scp roles ver lifetime nbf acrs xms_cc idtyp claims_challenge
+                              claims remove header; ?format=text gives the bare token
+  GET    /emulator/counters   what reached the provider
+  GET    /emulator/requests   the last token requests, with their secrets
+  GET    /emulator/faults     POST adds one, DELETE clears all
+  GET    /emulator/policy     POST replaces it: step_up_scopes step_up_value step_up_shape step_up_claims
+                              unconsented_scopes
+  POST   /emulator/rotate     a new signing key; keep_old leaves the old one in the key set
+  POST   /emulator/revoke     oid's tokens issued so far; downstream_only spares those of callers
+  POST   /emulator/reset      back to the start, except for the keys
+
+Examples
+  A=$(curl -s '{url}/emulator/tokens?format=text')
+  A=$(curl -s '{url}/emulator/tokens?format=text' -d '{\"oid\": \"carol\", \"acrs\": \"c1\"}')
+  A=$(curl -sG '{url}/emulator/tokens?format=text' --data-urlencode \"claims_challenge=$CLAIMS\")
+  curl -s {url}/emulator/faults -d '{\"times\": 2, \"effect\": {\"answer\": {\"status\": 429, \"headers\": [[\"retry-after\", \"5\"]]}}}'
+  curl -s {url}/emulator/faults -d '{\"at\": \"jwks\", \"delay_ms\": 3000}'
+  curl -s {url}/emulator/faults -d '{\"effect\": {\"alter\": {\"set\": {\"expires_in\": \"60\"}, \"remove\": [\"scope\"]}}}'
+  curl -s {url}/emulator/revoke -d '{\"oid\": \"carol\"}'
+  curl -s {url}/emulator/rotate -d '{\"keep_old\": true}'
+";

@@ -1,0 +1,60 @@
+//! An identity provider shaped like Microsoft Entra ID, and a sample target API.
+//!
+//! `obo-proxy demo` and `obo-proxy emulator` run them, and the tests assert against what they counted. Both listen on
+//! a socket bound beforehand, both can be driven in process and the [`Emulator`] also over HTTP (`GET /` lists how).
+//!
+//! Nothing here is meant to guard anything: whoever reaches the emulator may mint a token for any user.
+//!
+//! ```no_run
+//! use obo_proxy::emulator::{Emulator, EmulatorOptions, TokenRequest};
+//!
+//! # async fn run() -> std::io::Result<()> {
+//! let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! let emulator = Emulator::start(listener, EmulatorOptions::default()).await?;
+//! let token_a = emulator.mint(&TokenRequest::default());
+//! # drop(token_a);
+//! # Ok(())
+//! # }
+//! ```
+
+mod answer;
+mod assertion;
+mod authority;
+mod challenge;
+mod client_auth;
+mod client_certificate;
+mod clock;
+mod control;
+mod discovery;
+mod fault;
+mod form;
+mod grant;
+mod guarded;
+mod idp;
+mod jwt;
+mod keys;
+mod mint;
+mod observations;
+mod options;
+mod policy;
+mod recent;
+mod refusal;
+mod revocation;
+mod saml;
+mod scope;
+mod serve;
+mod signer;
+mod target;
+#[cfg(test)]
+mod tests;
+mod token;
+
+pub use challenge::{ClaimsChallenge, InvalidChallenge};
+pub use fault::{CannedAnswer, Effect, Endpoint, Fault, Faults};
+pub use idp::Emulator;
+pub use mint::{DEFAULT_CALLER_CLIENT_ID, DEFAULT_USER_OID, TokenRequest, TokenVersion};
+pub use observations::{Counters, RecordedRequest};
+pub use options::EmulatorOptions;
+pub use policy::{Policy, StepUpShape};
+pub use signer::Signer;
+pub use target::{SampleTarget, SampleTargetOptions, TargetRequest};

@@ -1,0 +1,138 @@
+//! What reached the provider: counts, and the last token requests field by field.
+
+use std::collections::BTreeMap;
+
+use axum::http::HeaderMap;
+use serde::Serialize;
+
+use super::{form::Form, guarded::Guarded, recent::Recent};
+
+/// How often each endpoint was asked, and how the token requests ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Counters {
+    /// Requests for the metadata document of version 1.0.
+    pub discovery_v1: u64,
+    /// Requests for the metadata document of version 2.0.
+    pub discovery_v2: u64,
+    /// Requests for the key set, in both versions.
+    pub jwks: u64,
+    /// Requests to the token endpoint, counted on arrival.
+    pub token: u64,
+    /// Answers of the token endpoint: `ok`, the OAuth error, or `fault` where a fault took the answer's place.
+    pub outcomes: BTreeMap<String, u64>,
+    /// Refusals of the token endpoint by their AADSTS number.
+    pub codes: BTreeMap<u32, u64>,
+}
+
+impl Counters {
+    /// How many token requests ended in this way.
+    pub fn outcome(&self, name: &str) -> u64 {
+        self.outcomes.get(name).copied().unwrap_or(0)
+    }
+
+    /// How many token requests were refused with this AADSTS number.
+    pub fn code(&self, code: u32) -> u64 {
+        self.codes.get(&code).copied().unwrap_or(0)
+    }
+
+    /// How many token requests gave a token.
+    pub fn exchanged(&self) -> u64 {
+        self.outcome("ok")
+    }
+
+    pub(super) fn count_success(&mut self) {
+        self.count_outcome("ok");
+    }
+
+    pub(super) fn count_fault(&mut self) {
+        self.count_outcome("fault");
+    }
+
+    pub(super) fn count_refusal(&mut self, error: &str, code: u32) {
+        self.count_outcome(error);
+        *self.codes.entry(code).or_default() += 1;
+    }
+
+    fn count_outcome(&mut self, name: &str) {
+        *self.outcomes.entry(name.to_owned()).or_default() += 1;
+    }
+}
+
+/// A token request as it arrived. It contains secrets and tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RecordedRequest {
+    /// The tenant in the path.
+    pub tenant: String,
+    /// Headers in the order of their first occurrence, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Form parameters in order, decoded.
+    pub form: Vec<(String, String)>,
+}
+
+impl RecordedRequest {
+    /// The first form parameter of this name.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        first(&self.form, name)
+    }
+
+    /// The first header of this name, given in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        first(&self.headers, name)
+    }
+}
+
+/// Counters and records.
+#[derive(Debug, Default)]
+pub(super) struct Observations {
+    counters: Guarded<Counters>,
+    recorded: Guarded<Recent<RecordedRequest>>,
+}
+
+impl Observations {
+    /// Changes the counters.
+    pub(super) fn count(&self, change: impl FnOnce(&mut Counters)) {
+        change(&mut self.counters.lock());
+    }
+
+    /// Counts and remembers a token request.
+    pub(super) fn token_request(&self, tenant: &str, headers: &HeaderMap, form: &Form) {
+        self.count(|counters| counters.token += 1);
+        let request = RecordedRequest {
+            tenant: tenant.to_owned(),
+            headers: header_pairs(headers),
+            form: form.parameters().to_vec(),
+        };
+        let texts = request.headers.iter().chain(&request.form);
+        let weight = texts.map(|(name, value)| name.len() + value.len() + PAIR_OVERHEAD).sum();
+        self.recorded.lock().push(weight, request);
+    }
+
+    /// The counters as they stand.
+    pub(super) fn counters(&self) -> Counters {
+        self.counters.lock().clone()
+    }
+
+    /// The last token requests, oldest first.
+    pub(super) fn recorded(&self) -> Vec<RecordedRequest> {
+        self.recorded.lock().to_vec()
+    }
+
+    /// Starts over.
+    pub(super) fn clear(&self) {
+        *self.counters.lock() = Counters::default();
+        *self.recorded.lock() = Recent::default();
+    }
+}
+
+/// Headers as text, in order; repeated names stand together.
+pub(super) fn header_pairs(headers: &HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value.as_bytes()))).collect()
+}
+
+fn first<'p>(pairs: &'p [(String, String)], name: &str) -> Option<&'p str> {
+    pairs.iter().find(|(candidate, _)| candidate == name).map(|(_, value)| value.as_str())
+}
+
+/// The memory that a pair of strings takes beside its text.
+pub(super) const PAIR_OVERHEAD: usize = 2 * size_of::<String>();

@@ -1,0 +1,67 @@
+//! What an emulator is started with.
+
+use std::fmt;
+
+use super::policy::Policy;
+
+/// The registration that may exchange tokens, and the tenant it lives in.
+#[derive(Clone)]
+pub struct EmulatorOptions {
+    /// The registration's client id. Default: `00001111-aaaa-2222-bbbb-3333cccc4444`.
+    pub client_id: String,
+    /// The registration's secret. Default: `emulator-secret`.
+    pub client_secret: String,
+    /// The registration's certificate as PEM, to accept a signed `client_assertion` as well. Default: none.
+    pub client_certificate: Option<String>,
+    /// The tenant of tokens that ask for none. Default: `11111111-2222-3333-4444-555555555555`.
+    pub tenant_id: String,
+    /// Audiences of token A accepted besides `client_id` and `api://client_id`. Default: none.
+    pub audiences: Vec<String>,
+    /// The lifetime of a token B in seconds. Default: 3599.
+    pub expires_in: u32,
+    /// The scopes that `.default` stands for, without their resource. Default: `access_as_user`.
+    pub default_scopes: Vec<String>,
+    /// The address that issuers and metadata state, for an emulator reached under another name. Default: where it listens.
+    pub public_url: Option<String>,
+    /// The policy at the start and after a reset.
+    pub policy: Policy,
+}
+
+impl Default for EmulatorOptions {
+    fn default() -> Self {
+        Self {
+            client_id: "00001111-aaaa-2222-bbbb-3333cccc4444".to_owned(),
+            client_secret: "emulator-secret".to_owned(),
+            client_certificate: None,
+            tenant_id: "11111111-2222-3333-4444-555555555555".to_owned(),
+            audiences: Vec::new(),
+            expires_in: 3599,
+            default_scopes: vec!["access_as_user".to_owned()],
+            public_url: None,
+            policy: Policy::default(),
+        }
+    }
+}
+
+impl fmt::Debug for EmulatorOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EmulatorOptions")
+            .field("client_id", &self.client_id)
+            .field("client_secret", &"****")
+            .field("tenant_id", &self.tenant_id)
+            .field("audiences", &self.audiences)
+            .field("expires_in", &self.expires_in)
+            .field("default_scopes", &self.default_scopes)
+            .field("public_url", &self.public_url)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+impl EmulatorOptions {
+    /// Whether a token with this `aud` was issued for the registration.
+    pub(super) fn accepts_audience(&self, audience: &str) -> bool {
+        audience.strip_prefix("api://").unwrap_or(audience) == self.client_id
+            || self.audiences.iter().any(|accepted| accepted == audience)
+    }
+}

@@ -1,0 +1,193 @@
+//! Every reason for which the token endpoint refuses a request, and the error document that tells it.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{answer::Answer, clock::error_timestamp, policy::StepUpShape};
+
+/// Why a token request is refused. The AADSTS numbers are those of Entra, the sentences are not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Refusal {
+    MissingParameter(&'static str),
+    RepeatedParameter(String),
+    Malformed(&'static str),
+    UnknownTenant(String),
+    UnsupportedGrant(String),
+    UnknownClient(String),
+    NoClientCredential,
+    WrongSecret,
+    WrongClientAssertion(&'static str),
+    MalformedAssertion,
+    IdToken,
+    AppOnlyToken,
+    UntrustedAssertion(&'static str),
+    WrongAudience,
+    OutsideValidity,
+    Revoked,
+    InvalidScope(&'static str),
+    SeveralResources,
+    StepUp { shape: StepUpShape, claims: String },
+    ConsentMissing,
+}
+
+impl Refusal {
+    /// The AADSTS number.
+    pub(super) fn code(&self) -> u32 {
+        self.parts().code
+    }
+
+    /// The OAuth error.
+    pub(super) fn error(&self) -> &'static str {
+        self.parts().error
+    }
+
+    /// The HTTP answer to a request with these headers.
+    pub(super) fn answer(self, headers: &HeaderMap) -> Answer {
+        let parts = self.parts();
+        let document = Document::new(&parts, &self.sentence(), correlation_id(headers), self.into_claims());
+        let answer = Answer::json(parts.status, &document).no_store();
+        let answer = with_id(answer, "x-ms-request-id", &document.trace_id);
+        match headers.get("return-client-request-id") {
+            Some(wanted) if wanted == "true" => with_id(answer, "client-request-id", &document.correlation_id),
+            _ => answer,
+        }
+    }
+
+    fn parts(&self) -> Parts {
+        match self {
+            Self::MissingParameter(_) => Parts::new("invalid_request", 900_144),
+            Self::RepeatedParameter(_) => Parts::new("invalid_request", 9_000_411),
+            Self::Malformed(_) => Parts::new("invalid_request", 9_002_313),
+            Self::UnknownTenant(_) => Parts::new("invalid_request", 90_002),
+            Self::UnsupportedGrant(_) => Parts::new("unsupported_grant_type", 70_003),
+            Self::UnknownClient(_) => Parts::new("unauthorized_client", 700_016),
+            Self::NoClientCredential => Parts::unauthenticated(7_000_218),
+            Self::WrongSecret => Parts::unauthenticated(7_000_215),
+            Self::WrongClientAssertion(_) => Parts::unauthenticated(700_027),
+            Self::MalformedAssertion => Parts::new("invalid_request", 50_027),
+            Self::IdToken => Parts::new("invalid_request", 240_002),
+            Self::AppOnlyToken => Parts::new("unauthorized_client", 7_000_114),
+            Self::UntrustedAssertion(_) => Parts::new("invalid_grant", 50_013),
+            Self::WrongAudience => Parts::new("invalid_grant", 500_131),
+            Self::OutsideValidity => Parts::new("invalid_grant", 500_133),
+            Self::Revoked => Parts::new("invalid_grant", 50_173),
+            Self::InvalidScope(_) => Parts::new("invalid_scope", 70_011),
+            Self::SeveralResources => Parts::new("invalid_scope", 700_022),
+            Self::StepUp { shape: StepUpShape::InteractionRequired, .. } => Parts::new("interaction_required", 50_079),
+            Self::StepUp { shape: StepUpShape::BasicAction, .. } => {
+                Parts::new("invalid_grant", 50_079).with_suberror("basic_action")
+            }
+            Self::ConsentMissing => Parts::new("invalid_grant", 65_001).with_suberror("consent_required"),
+        }
+    }
+
+    fn sentence(&self) -> String {
+        match self {
+            Self::MissingParameter(name) => format!("The form lacks the parameter '{name}', or it is empty."),
+            Self::RepeatedParameter(name) => format!("The parameter '{}' occurs more than once.", quoted(name)),
+            Self::Malformed(what) => format!("The request is malformed: {what}."),
+            Self::UnknownTenant(tenant) => format!("There is no tenant '{}'.", quoted(tenant)),
+            Self::UnsupportedGrant(grant) => format!("The grant type '{}' is not supported here.", quoted(grant)),
+            Self::UnknownClient(client) => format!("No application '{}' in this tenant.", quoted(client)),
+            Self::NoClientCredential => "The client did not authenticate.".to_owned(),
+            Self::WrongSecret => "The client secret is wrong.".to_owned(),
+            Self::WrongClientAssertion(why) => format!("The client assertion is not accepted: {why}."),
+            Self::MalformedAssertion => "The assertion is not a JWT.".to_owned(),
+            Self::IdToken => "The assertion is an id_token where an access token belongs.".to_owned(),
+            Self::AppOnlyToken => "Nobody can act on behalf of an application.".to_owned(),
+            Self::UntrustedAssertion(why) => format!("The assertion's signature is not accepted: {why}."),
+            Self::WrongAudience => "The assertion was issued for another application.".to_owned(),
+            Self::OutsideValidity => "The assertion has expired or is not yet valid.".to_owned(),
+            Self::Revoked => "The user's sign-in was revoked after the assertion was issued.".to_owned(),
+            Self::InvalidScope(why) => format!("The parameter 'scope' is invalid: {why}."),
+            Self::SeveralResources => "The parameter 'scope' names more than one resource.".to_owned(),
+            Self::StepUp { .. } => "The resource demands multifactor authentication of the user.".to_owned(),
+            Self::ConsentMissing => "Neither the user nor an administrator has consented to the scope.".to_owned(),
+        }
+    }
+
+    fn into_claims(self) -> Option<String> {
+        match self {
+            Self::StepUp { claims, .. } => Some(claims),
+            _ => None,
+        }
+    }
+}
+
+/// What kind of error a refusal is.
+struct Parts {
+    status: StatusCode,
+    error: &'static str,
+    suberror: Option<&'static str>,
+    code: u32,
+}
+
+impl Parts {
+    fn new(error: &'static str, code: u32) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, error, suberror: None, code }
+    }
+
+    fn unauthenticated(code: u32) -> Self {
+        Self { status: StatusCode::UNAUTHORIZED, ..Self::new("invalid_client", code) }
+    }
+
+    fn with_suberror(self, suberror: &'static str) -> Self {
+        Self { suberror: Some(suberror), ..self }
+    }
+}
+
+/// The error document, its members in the order in which Entra sends them.
+#[derive(Serialize)]
+struct Document {
+    error: &'static str,
+    error_description: String,
+    error_codes: [u32; 1],
+    timestamp: String,
+    trace_id: String,
+    correlation_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suberror: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    claims: Option<String>,
+}
+
+impl Document {
+    fn new(parts: &Parts, sentence: &str, correlation_id: String, claims: Option<String>) -> Self {
+        let (timestamp, trace_id) = (error_timestamp(), Uuid::new_v4().to_string());
+        Self {
+            error: parts.error,
+            error_description: format!(
+                "AADSTS{}: {sentence}\r\nTrace ID: {trace_id}\r\nCorrelation ID: {correlation_id}\r\nTimestamp: {timestamp}",
+                parts.code
+            ),
+            error_codes: [parts.code],
+            timestamp,
+            trace_id,
+            correlation_id,
+            suberror: parts.suberror,
+            claims,
+        }
+    }
+}
+
+/// The caller's own id if it sent one, else a new one.
+fn correlation_id(headers: &HeaderMap) -> String {
+    let sent = headers.get("client-request-id").and_then(|value| Uuid::try_parse_ascii(value.as_bytes()).ok());
+    sent.unwrap_or_else(Uuid::new_v4).to_string()
+}
+
+fn with_id(answer: Answer, name: &'static str, id: &str) -> Answer {
+    match HeaderValue::from_str(id) {
+        Ok(value) => answer.header(HeaderName::from_static(name), value),
+        Err(_) => answer,
+    }
+}
+
+/// The start of a text that the client sent.
+fn quoted(text: &str) -> String {
+    text.chars().take(MAX_QUOTED).collect()
+}
+
+/// How many characters of a parameter an error repeats.
+const MAX_QUOTED: usize = 200;

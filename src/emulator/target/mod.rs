@@ -1,0 +1,201 @@
+//! A sample target API: it echoes what reached it, and on some paths behaves as targets do in trouble.
+//!
+//! It verifies no token. The end of the path decides what happens, whatever stands before it:
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/challenge` | 401 with a claims challenge |
+//! | `/step-up` | 401 with that challenge until the token carries the authentication context `c1`, then the echo |
+//! | `/unauthorized` | 401 `invalid_token` |
+//! | `/revocable` | 401 `invalid_token` for a revoked token and after [`SampleTarget::reject_next`], else the echo |
+//! | `/status/{code}` | that status |
+//! | `/bytes/{n}` | that many bytes |
+//! | `/slow/{ms}` | the echo after a delay |
+//! | `/sse` | three events |
+//! | any other | the echo |
+
+mod answers;
+mod echo;
+mod log;
+mod path;
+
+use std::{collections::BTreeMap, fmt, io, sync::Arc};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::State,
+    http::{Request, Response, StatusCode},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+
+use self::{echo::RequestHead, log::Log, path::Behaviour};
+use super::{
+    guarded::Guarded,
+    idp::Emulator,
+    jwt,
+    serve::{Server, local_url},
+};
+
+pub use self::log::TargetRequest;
+
+/// What a sample target is started with.
+#[derive(Debug, Clone, Default)]
+pub struct SampleTargetOptions {
+    /// The provider that knows which tokens were revoked. Default: none, so that none is. It runs as long as the target.
+    pub emulator: Option<Emulator>,
+    /// The values of `WWW-Authenticate` at `/challenge`. Default: one that demands the authentication context `c1`.
+    pub challenge: Option<Vec<String>>,
+}
+
+/// A running sample target. Clones share it; it stops when the last one is dropped.
+#[derive(Clone)]
+pub struct SampleTarget {
+    state: Arc<TargetState>,
+    server: Arc<Server>,
+}
+
+/// What the requests of one target share.
+struct TargetState {
+    emulator: Option<Emulator>,
+    challenge: Guarded<Vec<String>>,
+    rejections: Guarded<u64>,
+    log: Log,
+}
+
+impl SampleTarget {
+    /// Serves a sample target on the current tokio runtime.
+    ///
+    /// # Errors
+    /// If the listener cannot be used.
+    #[expect(clippy::unused_async, reason = "a runtime is needed, and the provider is started in the same way")]
+    pub async fn start(listener: std::net::TcpListener, options: SampleTargetOptions) -> io::Result<Self> {
+        let challenge = match options.challenge {
+            Some(values) => values,
+            None => vec![default_challenge(options.emulator.as_ref(), &local_url(&listener)?)],
+        };
+        let state = Arc::new(TargetState {
+            emulator: options.emulator,
+            challenge: Guarded::new(challenge),
+            rejections: Guarded::default(),
+            log: Log::default(),
+        });
+        let router = Router::new().fallback(serve).with_state(Arc::clone(&state));
+        Ok(Self { state, server: Arc::new(Server::start(listener, router)?) })
+    }
+
+    /// Where the target listens, `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> &str {
+        self.server.url()
+    }
+
+    /// How many requests arrived on each path.
+    pub fn hits(&self) -> BTreeMap<String, u64> {
+        self.state.log.hits()
+    }
+
+    /// How many requests arrived.
+    pub fn total_hits(&self) -> u64 {
+        self.hits().values().sum()
+    }
+
+    /// The last 1000 requests as they arrived, oldest first.
+    pub fn requests(&self) -> Vec<TargetRequest> {
+        self.state.log.requests()
+    }
+
+    /// The SHA-256 of every bearer token that arrived, in hexadecimal, sorted; the first 10 000 of them.
+    pub fn token_digests(&self) -> Vec<String> {
+        self.state.log.token_digests()
+    }
+
+    /// Whether this bearer token arrived.
+    pub fn saw_token(&self, token: &str) -> bool {
+        self.state.log.saw_token(token)
+    }
+
+    /// Refuses the next requests at `/revocable`, this many.
+    pub fn reject_next(&self, count: u64) {
+        *self.state.rejections.lock() = count;
+    }
+
+    /// Sets the values of `WWW-Authenticate` at `/challenge` and `/step-up`.
+    pub fn set_challenge(&self, values: Vec<String>) {
+        *self.state.challenge.lock() = values;
+    }
+
+    /// Forgets what arrived.
+    pub fn reset(&self) {
+        self.state.log.clear();
+        self.reject_next(0);
+    }
+
+    /// Stops listening. Answers under way are finished.
+    pub fn stop(&self) {
+        self.server.stop();
+    }
+
+    /// Returns once the socket is closed, so that connection attempts are refused.
+    pub async fn stopped(&self) {
+        self.server.closed().await;
+    }
+}
+
+impl fmt::Debug for SampleTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SampleTarget").field("url", &self.url()).finish_non_exhaustive()
+    }
+}
+
+impl TargetState {
+    /// Whether the bearer of `token` is turned away from `/revocable`.
+    fn rejects(&self, token: Option<&str>) -> bool {
+        let mut left = self.rejections.lock();
+        if *left > 0 {
+            *left -= 1;
+            return true;
+        }
+        drop(left);
+        let revoked = |emulator: &Emulator| token.is_some_and(|token| emulator.is_revoked(token));
+        self.emulator.as_ref().is_some_and(revoked)
+    }
+}
+
+async fn serve(State(state): State<Arc<TargetState>>, request: Request<Body>) -> Response<Body> {
+    let (parts, body) = request.into_parts();
+    let head = RequestHead::from(parts);
+    state.log.record(&head);
+    match Behaviour::of(&head.path) {
+        Behaviour::Challenge => answers::challenge(&state.challenge.lock()),
+        Behaviour::StepUp if !has_stepped_up(&head) => answers::challenge(&state.challenge.lock()),
+        Behaviour::Unauthorized => answers::invalid_token(),
+        Behaviour::Revocable if state.rejects(head.bearer()) => answers::invalid_token(),
+        Behaviour::Status(status) => answers::status(status),
+        Behaviour::Bytes(count) => answers::bytes(count),
+        Behaviour::Events => answers::events(),
+        Behaviour::Invalid(why) => answers::text(StatusCode::BAD_REQUEST, why),
+        Behaviour::Slow(delay) => {
+            tokio::time::sleep(delay).await;
+            echo::echo(head, body).await
+        }
+        Behaviour::StepUp | Behaviour::Revocable | Behaviour::Echo => echo::echo(head, body).await,
+    }
+}
+
+fn has_stepped_up(head: &RequestHead) -> bool {
+    let claims = head.bearer().and_then(jwt::unverified_claims).unwrap_or_default();
+    jwt::texts(&claims, "acrs").contains(&STEP_UP_CONTEXT)
+}
+
+/// A challenge in the form that Microsoft's client libraries parse.
+fn default_challenge(emulator: Option<&Emulator>, local_url: &str) -> String {
+    let authority = emulator.map_or(local_url, Emulator::public_url);
+    let claims = format!(r#"{{"access_token":{{"acrs":{{"essential":true,"value":"{STEP_UP_CONTEXT}"}}}}}}"#);
+    let claims = STANDARD.encode(claims);
+    format!(
+        r#"Bearer authorization_uri="{authority}/common/oauth2/v2.0/authorize", error="insufficient_claims", claims="{claims}""#
+    )
+}
+
+/// The authentication context that `/step-up` wants to see.
+const STEP_UP_CONTEXT: &str = "c1";

@@ -1,0 +1,101 @@
+//! A proxy put together from its settings: everything bound and checked, nothing running yet.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing_appender::non_blocking::ErrorCounter;
+
+use crate::admin::Admin;
+use crate::config::Settings;
+use crate::idp::{ClientError, IdpClient};
+use crate::proxy::Gateway;
+use crate::server::{self, Departure, Draining, Listener, StartError};
+use crate::telemetry::Metrics;
+
+/// A proxy that is ready to serve.
+#[derive(Debug)]
+pub struct Instance {
+    gateway: Gateway,
+    listeners: Vec<Listener>,
+    admin: Option<tokio::net::TcpListener>,
+    drain_timeout: Duration,
+}
+
+/// Why a proxy cannot be put together.
+#[derive(Debug)]
+pub enum AssemblyError {
+    /// A listener cannot serve.
+    Listener(StartError),
+    /// The admin address cannot be bound.
+    Admin(SocketAddr, std::io::Error),
+    /// There is no way to talk to the identity provider.
+    Client(ClientError),
+    /// Two routes cannot be told apart; the configuration was not checked.
+    Routes,
+    /// The metrics cannot be registered.
+    Metrics(prometheus::Error),
+}
+
+impl fmt::Display for AssemblyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listener(error) => error.fmt(f),
+            Self::Admin(address, cause) => write!(f, "failed to listen on {address} (admin): {cause}"),
+            Self::Client(error) => error.fmt(f),
+            Self::Routes => f.write_str("two routes serve the same requests"),
+            Self::Metrics(error) => write!(f, "failed to register metrics: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for AssemblyError {}
+
+impl Instance {
+    /// Binds every address, reads every file that the listeners need, and prepares the routes.
+    ///
+    /// # Errors
+    /// The first thing that stands in the way; nothing stays bound then.
+    pub async fn assemble(settings: Settings) -> Result<Self, AssemblyError> {
+        server::install_crypto_provider();
+        let listeners = settings.listeners.iter().map(Listener::bind).collect::<Result<_, _>>();
+        let listeners = listeners.map_err(AssemblyError::Listener)?;
+        let admin = match settings.admin {
+            Some(address) => Some(Admin::bind(address).await.map_err(|cause| AssemblyError::Admin(address, cause))?),
+            None => None,
+        };
+        let client = IdpClient::new().map_err(AssemblyError::Client)?;
+        let metrics = Arc::new(Metrics::new().map_err(AssemblyError::Metrics)?);
+        let gateway = Gateway::new(settings.identities, settings.routes, settings.cache_entries, &client, metrics)
+            .map_err(|_| AssemblyError::Routes)?;
+        Ok(Self { gateway, listeners, admin, drain_timeout: settings.drain_timeout })
+    }
+
+    /// The addresses that callers connect to, in the order of the configuration.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().map(Listener::address).collect()
+    }
+
+    /// The admin address, if there is one.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().and_then(|admin| admin.local_addr().ok())
+    }
+
+    /// The proxy itself.
+    pub fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    /// Serves until `stop` is ready and requests have been let finish.
+    pub async fn serve(self, dropped_lines: Option<ErrorCounter>, stop: impl Future<Output = ()>) -> Departure {
+        let draining = Draining::default();
+        let admin = Admin { gateway: self.gateway.clone(), draining: draining.clone(), dropped_lines };
+        let answering = self.admin.map(|listener| tokio::spawn(admin.serve(listener)));
+        let departure = server::serve(self.gateway, self.listeners, self.drain_timeout, draining, stop).await;
+        if let Some(answering) = answering {
+            answering.abort();
+        }
+        departure
+    }
+}

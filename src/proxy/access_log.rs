@@ -1,0 +1,52 @@
+//! One line for every request, written when it is over.
+
+use pingora::proxy::Session;
+
+use super::context::{RequestContext, Resend};
+use crate::telemetry::Metrics;
+
+/// Writes the access line and counts the request.
+pub(super) fn record(session: &Session, context: &RequestContext, metrics: &Metrics) {
+    let status = session.response_written().map(|response| response.status);
+    let status_text = status.as_ref().map_or("", http::StatusCode::as_str);
+    let code = context.rejection.as_ref().map_or("", |rejection| rejection.code());
+    let route = context.trail.route.as_ref().map_or("", |route| &*route.name);
+    let took = context.started.elapsed();
+    metrics.request(route, status_text, code, took);
+    let caller = context.trail.caller.as_deref();
+    let credential = context.admission.as_ref().and_then(|admission| admission.credential.as_ref());
+    let request = session.req_header();
+    tracing::info!(
+        status = status.map_or(0, |status| status.as_u16()),
+        code,
+        reason = context.rejection.as_ref().map(crate::rejection::Rejection::reason).unwrap_or_default(),
+        route,
+        method = request.method.as_str(),
+        path = logged_path(context, request.uri.path()),
+        oid = caller.map_or("", |caller| caller.subject()),
+        tid = caller.map_or("", |caller| caller.tenant_id()),
+        client = caller.and_then(|caller| caller.client()).unwrap_or_default(),
+        token_source = credential.map_or("", |credential| credential.source.as_str()),
+        resent = context.resend == Resend::Done,
+        duration_ms = milliseconds(took),
+        target_ms = context.answered.map(|answered| milliseconds(answered - context.started)),
+        bytes_out = session.body_bytes_sent(),
+        remote = session.client_addr().map(ToString::to_string).unwrap_or_default(),
+        request_id = context.correlation.as_ref().map_or("", |names| names.request_id()),
+        trace_id = context.correlation.as_ref().map_or("", |names| names.trace_id()),
+        "request"
+    );
+}
+
+/// The path, never the query, and not at all where it could hold a token.
+fn logged_path<'a>(context: &RequestContext, path: &'a str) -> &'a str {
+    let hides_token = path.len() > MAX_LOGGED_PATH || context.token_a().is_some_and(|token| path.contains(token));
+    if hides_token || path.contains("eyJ") { "(withheld)" } else { path }
+}
+
+fn milliseconds(time: std::time::Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e3
+}
+
+/// The longest path that is logged, in bytes.
+const MAX_LOGGED_PATH: usize = 1024;

@@ -1,0 +1,128 @@
+//! The decision about a request: forward only, from its path to the token that the target will get.
+
+use std::sync::Arc;
+
+use pingora::http::RequestHeader;
+
+use super::route::Route;
+use super::wellformed;
+use crate::caller::{BearerError, InvalidToken, VerifiedCaller, VerifyError, bearer_token};
+use crate::digest::Digest;
+use crate::exchange::{Exchanger, Source, TokenB};
+use crate::rejection::Rejection;
+use crate::route::{Found, RequestTarget, RouteTable};
+
+/// Decides about requests.
+#[derive(Debug)]
+pub(super) struct Gate {
+    pub(super) routes: RouteTable<Arc<Route>>,
+    pub(super) exchanger: Exchanger,
+}
+
+/// A request that may go on, and how.
+#[derive(Debug)]
+pub(super) struct Admission {
+    pub(super) route: Arc<Route>,
+    pub(super) caller: Arc<VerifiedCaller>,
+    /// The SHA-256 of token A.
+    pub(super) token_a: Digest,
+    /// What the target gets in place of token A.
+    pub(super) credential: Option<Credential>,
+    /// Path and query for the target.
+    pub(super) path: String,
+}
+
+/// A token B, and where it came from.
+#[derive(Debug, Clone)]
+pub(super) struct Credential {
+    pub(super) token: Arc<TokenB>,
+    pub(super) source: Source,
+}
+
+/// What is known of a request by the time it is refused; the log wants it.
+#[derive(Debug, Default)]
+pub(super) struct Trail {
+    pub(super) route: Option<Arc<Route>>,
+    pub(super) caller: Option<Arc<VerifiedCaller>>,
+}
+
+impl Gate {
+    /// Admits a request or says why not. On a warm request nothing is awaited.
+    pub(super) async fn admit(&self, request: &RequestHeader, trail: &mut Trail) -> Result<Admission, Rejection> {
+        let (route, path) = self.route(request)?;
+        trail.route = Some(Arc::clone(&route));
+        if route.limits_methods {
+            wellformed::check_method_override(&request.headers)?;
+        }
+        let token = bearer_token(&request.headers).map_err(bearer_rejection)?;
+        let token_a = Digest::of(token.as_bytes());
+        let caller = route.verifier.verify(token, &token_a).await.map_err(verify_rejection)?;
+        trail.caller = Some(Arc::clone(&caller));
+        if route.exchange.is_some() && caller.is_app_only() {
+            return Err(Rejection::AppOnlyToken);
+        }
+        route.require.check(&caller).map_err(|lacking| Rejection::Lacking(lacking, route.require.scopes.clone()))?;
+        let credential = self.credential(&route, &caller, token, &token_a).await?;
+        Ok(Admission { route, caller, token_a, credential, path })
+    }
+
+    /// Another token B for a request whose first one the target did not take.
+    pub(super) async fn renew(&self, admission: &Admission, token: &str) -> Result<Option<Credential>, Rejection> {
+        self.credential(&admission.route, &admission.caller, token, &admission.token_a).await
+    }
+
+    /// Forgets the token B that the target did not take.
+    pub(super) fn forget(&self, admission: &Admission) {
+        if let (Some(exchange), Some(credential)) = (&admission.route.exchange, &admission.credential) {
+            self.exchanger.forget(&admission.token_a, exchange, &credential.token);
+        }
+    }
+
+    /// The route, and the path and query for its target.
+    fn route(&self, request: &RequestHeader) -> Result<(Arc<Route>, String), Rejection> {
+        let host = wellformed::host(request)?;
+        wellformed::check_framing(&request.headers)?;
+        let target = RequestTarget::parse(wellformed::target(request))
+            .map_err(|error| Rejection::Ambiguous(error.reason()))?;
+        match self.routes.find(host.as_ref(), target.path(), &request.method) {
+            Found::Route(route, covered) => {
+                let rest = target.path().get(covered..).unwrap_or_default();
+                Ok((Arc::clone(route), route.target.path_for(rest, target.query())))
+            }
+            Found::MethodNotAllowed(allowed) => Err(Rejection::MethodNotAllowed(allowed.into())),
+            Found::Nothing => Err(Rejection::NoRoute),
+        }
+    }
+
+    async fn credential(
+        &self,
+        route: &Route,
+        caller: &VerifiedCaller,
+        token: &str,
+        token_a: &Digest,
+    ) -> Result<Option<Credential>, Rejection> {
+        let Some(exchange) = &route.exchange else { return Ok(None) };
+        if let Some(token) = self.exchanger.recall(token_a, exchange) {
+            return Ok(Some(Credential { token, source: Source::Cache }));
+        }
+        let acquired = self.exchanger.acquire(exchange, token, token_a, caller.remaining()).await;
+        let (token, source) = acquired.map_err(Rejection::Exchange)?;
+        Ok(Some(Credential { token, source }))
+    }
+}
+
+fn bearer_rejection(error: BearerError) -> Rejection {
+    match error {
+        BearerError::Missing => Rejection::MissingToken,
+        BearerError::Ambiguous => Rejection::AmbiguousToken,
+        BearerError::Malformed => Rejection::InvalidToken(InvalidToken::NotToken68),
+        BearerError::TooLong => Rejection::InvalidToken(InvalidToken::TooLong),
+    }
+}
+
+fn verify_rejection(error: VerifyError) -> Rejection {
+    match error {
+        VerifyError::Invalid(invalid) => Rejection::InvalidToken(invalid),
+        VerifyError::NoKeys => Rejection::NoKeys,
+    }
+}

@@ -1,0 +1,79 @@
+//! What is known of one request while Pingora leads it through its phases.
+
+use std::sync::Arc;
+
+use http::{HeaderValue, Version};
+use prometheus::IntGauge;
+use tokio::time::Instant;
+
+use super::admission::{Admission, Trail};
+use super::correlation::Correlation;
+use crate::rejection::Rejection;
+
+/// The context of a request.
+#[derive(Debug)]
+pub struct RequestContext {
+    pub(super) started: Instant,
+    pub(super) correlation: Option<Correlation>,
+    pub(super) trail: Trail,
+    pub(super) admission: Option<Admission>,
+    /// The caller's own `Authorization`: needed for a second exchange, and to make sure that it does not leave.
+    pub(super) authorization: Option<HeaderValue>,
+    pub(super) caller_version: Version,
+    pub(super) upgrade: bool,
+    /// How many times a connection to the target was tried.
+    pub(super) connects: usize,
+    pub(super) resend: Resend,
+    /// Why the request was refused or given up.
+    pub(super) rejection: Option<Rejection>,
+    /// When the target's header section had arrived.
+    pub(super) answered: Option<Instant>,
+    _in_flight: InFlight,
+}
+
+/// The one repetition with a fresh token B.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Resend {
+    /// It has not been needed.
+    Unused,
+    /// It is about to happen.
+    Due,
+    /// It has happened.
+    Done,
+}
+
+/// Counts a request from its beginning until its last byte is on its way.
+#[derive(Debug)]
+struct InFlight(Arc<IntGauge>);
+
+impl RequestContext {
+    pub(super) fn new(in_flight: Arc<IntGauge>) -> Self {
+        in_flight.inc();
+        Self {
+            started: Instant::now(),
+            correlation: None,
+            trail: Trail::default(),
+            admission: None,
+            authorization: None,
+            caller_version: Version::HTTP_11,
+            upgrade: false,
+            connects: 0,
+            resend: Resend::Unused,
+            rejection: None,
+            answered: None,
+            _in_flight: InFlight(in_flight),
+        }
+    }
+
+    /// The caller's token A as it stands in the request.
+    pub(super) fn token_a(&self) -> Option<&str> {
+        let value = self.authorization.as_ref()?.to_str().ok()?;
+        value.rsplit(' ').find(|word| !word.is_empty())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}

@@ -1,0 +1,360 @@
+//! The proxy as Pingora sees it: glue between its phases and our decisions.
+//!
+//! Everything is decided in `request_filter`; the later phases carry it out, and `logging` records it.
+
+mod access_log;
+mod admission;
+mod context;
+mod correlation;
+mod headers;
+mod respond;
+mod route;
+mod target;
+mod wellformed;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use http::{StatusCode, Version};
+use http::header::{AUTHORIZATION, HOST, HeaderValue};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
+use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use pingora::upstreams::peer::{HttpPeer, Peer};
+use pingora::{Error, ErrorSource, ErrorType, Result};
+use prometheus::IntGauge;
+
+use self::admission::{Admission, Gate};
+use self::context::Resend;
+use self::correlation::Correlation;
+use self::headers::Forwarding;
+use self::route::Route;
+use crate::caller::Verifier;
+use crate::exchange::Exchanger;
+use crate::identity::Identity;
+use crate::idp::IdpClient;
+use crate::rejection::Rejection;
+use crate::route::{RouteTable, Tie};
+use crate::telemetry::Metrics;
+
+pub use context::RequestContext;
+pub use route::RouteSettings;
+pub use target::TargetSettings;
+
+/// Work beside requests.
+pub type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The proxy. A clone is the same proxy.
+#[derive(Debug, Clone)]
+pub struct Gateway {
+    gate: Arc<Gate>,
+    verifiers: Arc<[Arc<Verifier>]>,
+    metrics: Arc<Metrics>,
+    in_flight: Arc<IntGauge>,
+}
+
+impl Gateway {
+    /// Puts a proxy together. Nothing runs yet, see [`Gateway::background`].
+    ///
+    /// # Errors
+    /// The routes that no request could tell apart.
+    pub fn new(
+        identities: Vec<Identity>,
+        routes: Vec<RouteSettings>,
+        cache_entries: usize,
+        client: &IdpClient,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, Vec<Tie>> {
+        let identities: Vec<_> = identities.into_iter().map(Arc::new).collect();
+        let verifier = |identity: &Arc<Identity>| {
+            Arc::new(Verifier::new(Arc::clone(identity), client.clone(), cache_entries, Arc::clone(&metrics)))
+        };
+        let verifiers: Arc<[_]> = identities.iter().map(verifier).collect();
+        let routes = routes.into_iter().filter_map(|settings| {
+            let (identity, verifier) = (identities.get(settings.identity)?, verifiers.get(settings.identity)?);
+            let pattern = settings.pattern.clone();
+            Some((pattern, Arc::new(Route::new(settings, identity, Arc::clone(verifier)))))
+        });
+        let routes = RouteTable::build(routes)?;
+        let exchanger = Exchanger::new(client.clone(), cache_entries, Arc::clone(&metrics));
+        let in_flight = Arc::new(metrics.in_flight().clone());
+        Ok(Self { gate: Arc::new(Gate { routes, exchanger }), verifiers, metrics, in_flight })
+    }
+
+    /// Whether every identity's signing keys have been loaded.
+    pub fn is_ready(&self) -> bool {
+        self.verifiers.iter().all(|verifier| verifier.has_keys())
+    }
+
+    /// How many requests are being served.
+    pub fn in_flight(&self) -> i64 {
+        self.in_flight.get()
+    }
+
+    /// The work beside requests: keys, names, sweeping. Each future runs until it is dropped.
+    pub fn background(&self) -> Vec<Background> {
+        let mut work: Vec<Background> = vec![Box::pin(self.clone().sweep())];
+        for verifier in self.verifiers.iter() {
+            work.push(Box::pin(verifier.keep_keys_fresh()));
+        }
+        for route in self.gate.routes.iter() {
+            work.push(Box::pin(Arc::clone(&route.target).keep_resolved()));
+        }
+        work
+    }
+
+    /// The metrics of this proxy.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Brings the metrics of the caches up to date.
+    pub fn count_entries(&self) {
+        self.metrics.cache_entries("caller", self.verifiers.iter().map(|verifier| verifier.remembered()).sum());
+        self.metrics.cache_entries("token", self.gate.exchanger.remembered());
+    }
+
+    async fn sweep(self) {
+        loop {
+            tokio::time::sleep(SWEEP_INTERVAL).await;
+            self.verifiers.iter().for_each(|verifier| verifier.sweep());
+            self.gate.exchanger.sweep();
+        }
+    }
+
+    /// Forgets token B; where the request can be sent again and the target asked for nothing, gets another one.
+    ///
+    /// # Errors
+    /// With [`Resend::Due`] where the request is to be sent again; with a rejection where no other token is to be had.
+    async fn answer_unauthorized(&self, session: &Session, response: &ResponseHeader, context: &mut RequestContext) -> Result<()> {
+        let Some(admission) = context.admission.as_ref().filter(|admission| admission.credential.is_some()) else {
+            return Ok(());
+        };
+        self.gate.forget(admission);
+        let resendable = context.resend == Resend::Unused && !context.upgrade && !session.as_ref().retry_buffer_truncated();
+        if !resendable || headers::has_claims_challenge(response) {
+            return Ok(());
+        }
+        let renewed = self.gate.renew(admission, context.token_a().unwrap_or_default()).await;
+        match renewed {
+            Ok(credential) => {
+                if let Some(admission) = &mut context.admission {
+                    admission.credential = credential;
+                }
+                context.resend = Resend::Due;
+            }
+            Err(rejection) => context.rejection = Some(rejection),
+        }
+        Err(Error::explain(ErrorType::HTTPStatus(401), "the target did not take the token"))
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = RequestContext;
+
+    fn new_ctx(&self) -> RequestContext {
+        RequestContext::new(Arc::clone(&self.in_flight))
+    }
+
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    async fn request_filter(&self, session: &mut Session, context: &mut RequestContext) -> Result<bool> {
+        prepare_session(session, context);
+        let outcome = self.gate.admit(session.req_header(), &mut context.trail).await;
+        match outcome {
+            Ok(admission) => {
+                context.admission = Some(admission);
+                Ok(false)
+            }
+            Err(rejection) => {
+                respond::refuse(session, context, rejection).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    async fn upstream_peer(&self, _session: &mut Session, context: &mut RequestContext) -> Result<Box<HttpPeer>> {
+        context.connects += 1;
+        let target = &admitted(context)?.route.target;
+        let unresolved = || Error::explain(ErrorType::ConnectNoRoute, "the target's name does not resolve").into_up();
+        target.peer(context.upgrade).await.ok_or_else(unresolved)
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        context: &mut RequestContext,
+    ) -> Result<()> {
+        let (Some(admission), Some(correlation)) = (&context.admission, &context.correlation) else {
+            return Err(not_admitted());
+        };
+        headers::prepare_request(request, admission, correlation, &forwarding(session))?;
+        let carrier = context.token_a().and_then(|token| headers::carries(request, token.as_bytes()));
+        if let Some(carrier) = carrier {
+            tracing::warn!(carrier, request_id = correlation.request_id(), "request not sent: it still carries token A");
+            context.rejection = Some(Rejection::Ambiguous("token A occurs outside authorization"));
+            return Err(Error::explain(ErrorType::HTTPStatus(400), "token A occurs outside authorization"));
+        }
+        Ok(())
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        context: &mut RequestContext,
+    ) -> Result<()> {
+        if response.status == StatusCode::UNAUTHORIZED {
+            self.answer_unauthorized(session, response, context).await?;
+        }
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        _session: &mut Session,
+        response: &mut ResponseHeader,
+        context: &mut RequestContext,
+    ) -> Result<()> {
+        if !response.status.is_informational() {
+            context.answered = Some(tokio::time::Instant::now());
+        }
+        headers::prepare_response(response, context.caller_version)
+    }
+
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        _peer: &HttpPeer,
+        context: &mut RequestContext,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        let addresses = context.admission.as_ref().map_or(1, |admission| admission.route.target.address_count());
+        error.set_retry(context.connects < addresses.clamp(1, MAX_CONNECTS));
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        peer: &HttpPeer,
+        session: &mut Session,
+        error: Box<Error>,
+        context: &mut RequestContext,
+        client_reused: bool,
+    ) -> Box<Error> {
+        let mut error = error.more_context(format!("target {}", peer.address()));
+        if context.resend == Resend::Due {
+            context.resend = Resend::Done;
+            error.set_retry(true);
+        } else if !session.req_header().method.is_idempotent() || session.as_ref().retry_buffer_truncated() {
+            error.set_retry(false);
+        } else {
+            error.retry.decide_reuse(client_reused);
+        }
+        error
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut RequestContext) -> FailToProxy {
+        let answered = session.response_written().is_some_and(|response| !response.status.is_informational());
+        let rejection = context.rejection.take().or_else(|| rejection_for(error));
+        let Some(rejection) = rejection else { return FailToProxy { error_code: 0, can_reuse_downstream: false } };
+        tracing::warn!(
+            error = %error.etype().as_str(),
+            source = error.esource().as_str(),
+            code = rejection.code(),
+            answered,
+            request_id = context.correlation.as_ref().map_or("", |names| names.request_id()),
+            "request failed"
+        );
+        if answered {
+            context.rejection = Some(rejection);
+            return FailToProxy { error_code: 0, can_reuse_downstream: false };
+        }
+        let can_reuse_downstream = respond::refuse(session, context, rejection).await.is_ok();
+        let error_code = session.response_written().map_or(0, |response| response.status.as_u16());
+        FailToProxy { error_code, can_reuse_downstream }
+    }
+
+    async fn logging(&self, session: &mut Session, _error: Option<&Error>, context: &mut RequestContext) {
+        access_log::record(session, context, &self.metrics);
+    }
+
+    /// We log failures ourselves: Pingora's lines quote the request.
+    fn suppress_error_log(&self, _session: &Session, _context: &RequestContext, _error: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(
+        &self,
+        _session: &Session,
+        _context: &RequestContext,
+        _error: &Error,
+        _phase: ProxyWarnLogContext,
+    ) -> bool {
+        true
+    }
+
+    fn request_summary(&self, _session: &Session, context: &RequestContext) -> String {
+        context.correlation.as_ref().map_or_else(String::new, |names| names.request_id().to_owned())
+    }
+}
+
+/// Sets what Pingora leaves open, and notes what later phases need of the caller's request.
+fn prepare_session(session: &mut Session, context: &mut RequestContext) {
+    let request = session.req_header();
+    context.correlation = Some(Correlation::of(&request.headers));
+    context.authorization = request.headers.get(AUTHORIZATION).cloned();
+    context.caller_version = request.version;
+    context.upgrade = session.is_upgrade_req();
+    if context.caller_version == Version::HTTP_11 && session.as_ref().get_keepalive().is_some() {
+        session.set_keepalive(Some(KEEPALIVE.as_secs()));
+    }
+    if context.upgrade {
+        session.set_read_timeout(None);
+    }
+}
+
+fn forwarding(session: &Session) -> Forwarding {
+    let client = session.client_addr().and_then(|address| address.as_inet());
+    let tls = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
+    let request = session.req_header();
+    let authority = || request.uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    Forwarding {
+        client: client.and_then(|client| HeaderValue::try_from(client.ip().to_string()).ok()),
+        scheme: if tls { "https" } else { "http" },
+        host: request.headers.get(HOST).cloned().or_else(authority),
+    }
+}
+
+/// What a fault of Pingora's means for the caller; `None` where the caller is gone.
+fn rejection_for(error: &Error) -> Option<Rejection> {
+    use ErrorType::{ConnectTimedout, ConnectionClosed, ReadError, ReadTimedout, TLSHandshakeTimedout, WriteError, WriteTimedout};
+    match (error.esource(), error.etype()) {
+        (ErrorSource::Upstream, ConnectTimedout | ReadTimedout | TLSHandshakeTimedout | WriteTimedout) => {
+            Some(Rejection::TargetTimeout)
+        }
+        (ErrorSource::Upstream, _) => Some(Rejection::TargetUnavailable),
+        (ErrorSource::Downstream, ConnectionClosed | ReadError | WriteError | WriteTimedout) => None,
+        (ErrorSource::Downstream, _) => Some(Rejection::BrokenRequest),
+        _ => Some(Rejection::Internal),
+    }
+}
+
+fn admitted(context: &RequestContext) -> Result<&Admission> {
+    context.admission.as_ref().ok_or_else(not_admitted)
+}
+
+fn not_admitted() -> Box<Error> {
+    Error::explain(ErrorType::InternalError, "the request was never admitted")
+}
+
+/// How long an unused connection of a caller is kept.
+const KEEPALIVE: Duration = Duration::from_secs(75);
+/// How often ended entries leave the caches.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
+/// The most addresses of a target that one request tries.
+const MAX_CONNECTS: usize = 3;

@@ -1,0 +1,153 @@
+//! What of a request, beyond its path, could be read in two ways: such requests are refused before anything is decided.
+
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use pingora::http::RequestHeader;
+
+use crate::rejection::Rejection;
+use crate::route::HostName;
+
+/// The host that the request names; `None` for an HTTP/1.0 request without one.
+///
+/// # Errors
+/// More than one host, none where there must be one, or something that is no host.
+pub(super) fn host(request: &RequestHeader) -> Result<Option<HostName<'_>>, Rejection> {
+    let mut hosts = request.headers.get_all(HOST).iter();
+    let header = hosts.next().map(HeaderValue::as_bytes);
+    if hosts.next().is_some() {
+        return Err(Rejection::Ambiguous("more than one host header"));
+    }
+    let authority = request.uri.authority().map(|authority| authority.as_str().as_bytes());
+    let host = match (authority, header) {
+        (Some(authority), Some(header)) if authority != header => {
+            return Err(Rejection::Ambiguous("host header differs from :authority"));
+        }
+        (Some(host), _) | (None, Some(host)) => host,
+        (None, None) if request.version == Version::HTTP_10 => return Ok(None),
+        (None, None) => return Err(Rejection::Ambiguous("no host header")),
+    };
+    HostName::parse(host).map(Some).map_err(|_| Rejection::Ambiguous("host header is not a host"))
+}
+
+/// The request target as the caller sent it. HTTP/2 has it in parts, so Pingora's reading of it is the original.
+pub(super) fn target(request: &RequestHeader) -> &[u8] {
+    if request.version == Version::HTTP_2 {
+        request.uri.path_and_query().map_or(&b""[..], |target| target.as_str().as_bytes())
+    } else {
+        request.raw_path()
+    }
+}
+
+/// Message framing (RFC 9112 section 6) and the options of the connection (RFC 9110 section 7.6.1).
+///
+/// # Errors
+/// What is ambiguous about them.
+pub(super) fn check_framing(headers: &HeaderMap) -> Result<(), Rejection> {
+    if headers.get_all(CONTENT_LENGTH).iter().nth(1).is_some() {
+        return Err(Rejection::Ambiguous("more than one content-length"));
+    }
+    let lists_lengths = headers.get(CONTENT_LENGTH).is_some_and(|length| length.as_bytes().contains(&b','));
+    if lists_lengths {
+        return Err(Rejection::Ambiguous("more than one content-length"));
+    }
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    if let Some(coding) = codings.next() {
+        let chunked = coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+        if !chunked || codings.next().is_some() {
+            return Err(Rejection::Ambiguous("transfer-encoding is not exactly chunked"));
+        }
+    }
+    headers.get_all(CONNECTION).iter().try_for_each(check_connection)
+}
+
+/// A caller must not have headers removed on the way that decide something.
+fn check_connection(value: &HeaderValue) -> Result<(), Rejection> {
+    let protected = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).any(|option| {
+        let forwarding = option.len() >= 11 && option.iter().zip(b"x-forwarded").all(|(a, b)| a.eq_ignore_ascii_case(b));
+        forwarding || PROTECTED.iter().any(|name| option.eq_ignore_ascii_case(name.as_str().as_bytes()))
+    });
+    if protected { Err(Rejection::Ambiguous("connection header names a header that decides something")) } else { Ok(()) }
+}
+
+/// A header that names another method than the request line, for a route that is limited to methods.
+///
+/// # Errors
+/// Where there is one.
+pub(super) fn check_method_override(headers: &HeaderMap) -> Result<(), Rejection> {
+    if METHOD_OVERRIDES.iter().any(|name| headers.contains_key(*name)) {
+        return Err(Rejection::Ambiguous("a header names another method than the request line"));
+    }
+    Ok(())
+}
+
+const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
+
+const PROTECTED: [HeaderName; 11] = [
+    AUTHORIZATION,
+    PROXY_AUTHORIZATION,
+    HOST,
+    COOKIE,
+    CONTENT_LENGTH,
+    TRANSFER_ENCODING,
+    http::header::CONTENT_TYPE,
+    http::header::FORWARDED,
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(headers: &[(&'static str, &str)]) -> RequestHeader {
+        let mut request = RequestHeader::build("GET", b"/", None).unwrap();
+        request.set_version(Version::HTTP_11);
+        for (name, value) in headers {
+            request.append_header(*name, *value).unwrap();
+        }
+        request
+    }
+
+    fn host_of(headers: &[(&'static str, &str)]) -> Result<String, Rejection> {
+        host(&request(headers)).map(|host| host.map(|host| host.as_str().to_owned()).unwrap_or_default())
+    }
+
+    #[test]
+    fn there_is_one_host() {
+        assert_eq!(host_of(&[("host", "A.example:80")]).as_deref(), Ok("a.example"));
+        for headers in [&[][..], &[("host", "a"), ("host", "a")], &[("host", "a b")], &[("host", "")]] {
+            assert!(host_of(headers).is_err(), "{headers:?}");
+        }
+        let mut old = request(&[]);
+        old.set_version(Version::HTTP_10);
+        assert_eq!(host(&old), Ok(None));
+    }
+
+    #[test]
+    fn framing_has_one_reading() {
+        for headers in [&[("content-length", "5")][..], &[("transfer-encoding", "Chunked")], &[("connection", "close, x-own")]] {
+            assert_eq!(check_framing(&request(headers).headers), Ok(()), "{headers:?}");
+        }
+        for headers in [
+            &[("content-length", "5"), ("content-length", "5")][..],
+            &[("content-length", "5, 5")],
+            &[("transfer-encoding", "gzip, chunked")],
+            &[("transfer-encoding", "chunked"), ("transfer-encoding", "chunked")],
+            &[("transfer-encoding", "xchunked")],
+            &[("connection", "close, Authorization")],
+            &[("connection", "X-Forwarded-For")],
+            &[("connection", "keep-alive"), ("connection", "x-request-id")],
+        ] {
+            assert!(check_framing(&request(headers).headers).is_err(), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_second_method_is_noticed() {
+        assert!(check_method_override(&request(&[("X-HTTP-Method-Override", "DELETE")]).headers).is_err());
+        assert!(check_method_override(&request(&[]).headers).is_ok());
+    }
+}
