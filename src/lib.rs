@@ -97,7 +97,8 @@ mod tests {
             assert!(!files.is_empty(), "no file of {module}");
             for file in files {
                 let text = fs::read_to_string(&file).unwrap();
-                let imported = modules.iter().skip(position + 1).filter(|below| text.contains(&format!("crate::{below}")));
+                let imported =
+                    modules.iter().skip(position + 1).filter(|below| text.contains(&format!("crate::{below}")));
                 upward.extend(imported.map(|below| format!("{} imports {below}", file.display())));
             }
         }

@@ -70,4 +70,5 @@ async fn metrics(State(admin): State<Admin>) -> Response {
     }
 }
 
-const INDEX: &str = "obo-proxy\n\n/healthz  the process is alive\n/readyz   it wants requests\n/metrics  Prometheus metrics\n";
+const INDEX: &str =
+    "obo-proxy\n\n/healthz  the process is alive\n/readyz   it wants requests\n/metrics  Prometheus metrics\n";

@@ -16,7 +16,8 @@ use crate::telemetry::{self, LogFormat, LogLevel, LogSettings};
 
 /// Walks through the flow; stays up afterwards unless it was asked to do it `once`.
 pub(super) async fn demo(once: bool, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
-    let _log = telemetry::install(LogSettings { format: LogFormat::Text, level: LogLevel::Error }).map_err(Failure::new)?;
+    let _log =
+        telemetry::install(LogSettings { format: LogFormat::Text, level: LogLevel::Error }).map_err(Failure::new)?;
     let emulator = Emulator::start(bind(8400)?, EmulatorOptions::default()).await?;
     let options = SampleTargetOptions { emulator: Some(emulator.clone()), ..SampleTargetOptions::default() };
     let target = SampleTarget::start(bind(8500)?, options).await?;

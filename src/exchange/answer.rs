@@ -257,7 +257,9 @@ mod tests {
     #[test]
     fn claims_decide_before_the_error_does() {
         let text = r#"{"access_token":{"polids":{"essential":true,"values":["9ab0"]}}}"#;
-        for (name, suberror) in [("interaction_required", ""), ("invalid_grant", "basic_action"), ("invalid_grant", "message_only")] {
+        for (name, suberror) in
+            [("interaction_required", ""), ("invalid_grant", "basic_action"), ("invalid_grant", "message_only")]
+        {
             let mut body = error(name, suberror, &[53003]);
             body["claims"] = json!(text);
             let Err(ExchangeError::ClaimsChallenge { claims, .. }) = read(&answer(400, &body.to_string())) else {
@@ -276,7 +278,9 @@ mod tests {
         throttle.headers.insert(RETRY_AFTER, HeaderValue::from_static("17"));
         let Err(ExchangeError::Throttled { retry_after, .. }) = read(&throttle) else { panic!() };
         assert_eq!(retry_after, Some(Duration::from_secs(17)));
-        for (text, expected) in [("999999999", Some(3600)), ("-1", None), ("soon", None), ("Sun, 06 Nov 1994 08:49:37 GMT", Some(0))] {
+        for (text, expected) in
+            [("999999999", Some(3600)), ("-1", None), ("soon", None), ("Sun, 06 Nov 1994 08:49:37 GMT", Some(0))]
+        {
             throttle.headers.insert(RETRY_AFTER, HeaderValue::from_static(text));
             assert_eq!(super::retry_after(&throttle.headers).map(|wait| wait.as_secs()), expected, "{text}");
         }

@@ -194,12 +194,29 @@ impl Exchange {
         let idp_error = &*refusal.error;
         if matches!(error, ExchangeError::Misconfigured(_)) {
             tracing::error!(
-                identity, outcome, scope, idp_error, suberror, error_codes, correlation_id, remedy, took_ms,
+                identity,
+                outcome,
+                scope,
+                idp_error,
+                suberror,
+                error_codes,
+                correlation_id,
+                remedy,
+                took_ms,
                 "token exchange failed: our own registration or route is wrong"
             );
         } else {
             tracing::warn!(
-                identity, outcome, scope, idp_error, suberror, error_codes, correlation_id, remedy, cause, took_ms,
+                identity,
+                outcome,
+                scope,
+                idp_error,
+                suberror,
+                error_codes,
+                correlation_id,
+                remedy,
+                cause,
+                took_ms,
                 "token exchange failed"
             );
         }

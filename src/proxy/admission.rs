@@ -82,8 +82,8 @@ impl Gate {
     fn route(&self, request: &RequestHeader) -> Result<(Arc<Route>, String), Rejection> {
         let host = wellformed::host(request)?;
         wellformed::check_framing(&request.headers)?;
-        let target = RequestTarget::parse(wellformed::target(request))
-            .map_err(|error| Rejection::Ambiguous(error.reason()))?;
+        let target =
+            RequestTarget::parse(wellformed::target(request)).map_err(|error| Rejection::Ambiguous(error.reason()))?;
         match self.routes.find(host.as_ref(), target.path(), &request.method) {
             Found::Route(route, covered) => {
                 let rest = target.path().get(covered..).unwrap_or_default();

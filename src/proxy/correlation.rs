@@ -60,7 +60,9 @@ fn is_traceparent(bytes: &[u8]) -> bool {
 fn new_request_id() -> HeaderValue {
     let mut buffer = uuid::Uuid::encode_buffer();
     let id = uuid::Uuid::from_u128(fastrand::u128(..));
-    let id = uuid::Builder::from_bytes(*id.as_bytes()).with_variant(uuid::Variant::RFC4122).with_version(uuid::Version::Random);
+    let id = uuid::Builder::from_bytes(*id.as_bytes())
+        .with_variant(uuid::Variant::RFC4122)
+        .with_version(uuid::Version::Random);
     HeaderValue::from_str(id.into_uuid().hyphenated().encode_lower(&mut buffer))
         .unwrap_or_else(|_| HeaderValue::from_static("unknown"))
 }
@@ -86,7 +88,10 @@ mod tests {
         assert_eq!(correlation("x-request-id", "abc-123_X").request_id(), "abc-123_X");
         let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         let taken = correlation("traceparent", parent);
-        assert_eq!((taken.traceparent.to_str().unwrap(), taken.trace_id()), (parent, "4bf92f3577b34da6a3ce929d0e0e4736"));
+        assert_eq!(
+            (taken.traceparent.to_str().unwrap(), taken.trace_id()),
+            (parent, "4bf92f3577b34da6a3ce929d0e0e4736")
+        );
     }
 
     #[test]

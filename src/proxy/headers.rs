@@ -86,9 +86,10 @@ pub(super) fn carries(request: &RequestHeader, token_a: &[u8]) -> Option<String>
     if finder.find(request.raw_path()).is_some() {
         return Some("the request target".to_owned());
     }
-    let carrier = request.headers.iter().find(|(_, value)| {
-        value.len() >= token_a.len() && finder.find(value.as_bytes()).is_some()
-    });
+    let carrier = request
+        .headers
+        .iter()
+        .find(|(_, value)| value.len() >= token_a.len() && finder.find(value.as_bytes()).is_some());
     carrier.map(|(name, _)| format!("header {name}"))
 }
 
@@ -205,11 +206,8 @@ mod tests {
         ]);
         prepare_response(&mut relayed, Version::HTTP_11).unwrap();
         let left: Vec<_> = relayed.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
-        let expected: [(&str, &[u8]); 3] = [
-            ("www-authenticate", b"Bearer  a=\"\xe9\" ,b"),
-            ("www-authenticate", b"Negotiate"),
-            ("x-end", b"2"),
-        ];
+        let expected: [(&str, &[u8]); 3] =
+            [("www-authenticate", b"Bearer  a=\"\xe9\" ,b"), ("www-authenticate", b"Negotiate"), ("x-end", b"2")];
         assert_eq!(left, expected);
     }
 

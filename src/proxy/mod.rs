@@ -17,8 +17,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http::{StatusCode, Version};
 use http::header::{AUTHORIZATION, HOST, HeaderValue};
+use http::{StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
@@ -128,12 +128,18 @@ impl Gateway {
     ///
     /// # Errors
     /// With [`Resend::Due`] where the request is to be sent again; with a rejection where no other token is to be had.
-    async fn answer_unauthorized(&self, session: &Session, response: &ResponseHeader, context: &mut RequestContext) -> Result<()> {
+    async fn answer_unauthorized(
+        &self,
+        session: &Session,
+        response: &ResponseHeader,
+        context: &mut RequestContext,
+    ) -> Result<()> {
         let Some(admission) = context.admission.as_ref().filter(|admission| admission.credential.is_some()) else {
             return Ok(());
         };
         self.gate.forget(admission);
-        let resendable = context.resend == Resend::Unused && !context.upgrade && !session.as_ref().retry_buffer_truncated();
+        let resendable =
+            context.resend == Resend::Unused && !context.upgrade && !session.as_ref().retry_buffer_truncated();
         if !resendable || headers::has_claims_challenge(response) {
             return Ok(());
         }
@@ -195,7 +201,11 @@ impl ProxyHttp for Gateway {
         headers::prepare_request(request, admission, correlation, &forwarding(session))?;
         let carrier = context.token_a().and_then(|token| headers::carries(request, token.as_bytes()));
         if let Some(carrier) = carrier {
-            tracing::warn!(carrier, request_id = correlation.request_id(), "request not sent: it still carries token A");
+            tracing::warn!(
+                carrier,
+                request_id = correlation.request_id(),
+                "request not sent: it still carries token A"
+            );
             context.rejection = Some(Rejection::Ambiguous("token A occurs outside authorization"));
             return Err(Error::explain(ErrorType::HTTPStatus(400), "token A occurs outside authorization"));
         }
@@ -332,7 +342,9 @@ fn forwarding(session: &Session) -> Forwarding {
 
 /// What a fault of Pingora's means for the caller; `None` where the caller is gone.
 fn rejection_for(error: &Error) -> Option<Rejection> {
-    use ErrorType::{ConnectTimedout, ConnectionClosed, ReadError, ReadTimedout, TLSHandshakeTimedout, WriteError, WriteTimedout};
+    use ErrorType::{
+        ConnectTimedout, ConnectionClosed, ReadError, ReadTimedout, TLSHandshakeTimedout, WriteError, WriteTimedout,
+    };
     match (error.esource(), error.etype()) {
         (ErrorSource::Upstream, ConnectTimedout | ReadTimedout | TLSHandshakeTimedout | WriteTimedout) => {
             Some(Rejection::TargetTimeout)

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Version};
 use http::header::CONTENT_TYPE;
+use http::{Method, Version};
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
@@ -15,7 +15,11 @@ use crate::rejection::{Refusal, Rejection};
 ///
 /// # Errors
 /// Where the caller cannot be reached any more.
-pub(super) async fn refuse(session: &mut Session, context: &mut RequestContext, rejection: Rejection) -> pingora::Result<()> {
+pub(super) async fn refuse(
+    session: &mut Session,
+    context: &mut RequestContext,
+    rejection: Rejection,
+) -> pingora::Result<()> {
     let party = context.trail.route.as_ref().map(|route| &route.party);
     let request_id = context.correlation.as_ref().map_or("", |names| names.request_id());
     let request = session.req_header();

@@ -129,10 +129,13 @@ impl Target {
                 true
             }
             failed => {
-                let reason = failed.map_or_else(|_| "no answer in time".to_owned(), |outcome| match outcome {
-                    Ok(_) => String::new(),
-                    Err(error) => error.to_string(),
-                });
+                let reason = failed.map_or_else(
+                    |_| "no answer in time".to_owned(),
+                    |outcome| match outcome {
+                        Ok(_) => String::new(),
+                        Err(error) => error.to_string(),
+                    },
+                );
                 tracing::warn!(host, kept = self.address_count(), reason, "failed to resolve the target's name");
                 false
             }
@@ -164,7 +167,8 @@ fn template(settings: &TargetSettings) -> HttpPeer {
     if let Some(certificates) = &settings.ca {
         // A certificate that cannot be parsed vouches for nobody; with none left, Pingora refuses to connect.
         let parsed = certificates.iter().filter_map(|der| {
-            WrappedX509::try_new(der.to_vec(), |der| X509Certificate::from_der(der).map(|(_, certificate)| certificate)).ok()
+            WrappedX509::try_new(der.to_vec(), |der| X509Certificate::from_der(der).map(|(_, certificate)| certificate))
+                .ok()
         });
         options.ca = Some(Arc::from(parsed.collect::<Vec<_>>().into_boxed_slice()));
     }

@@ -1,8 +1,6 @@
 //! What of a request, beyond its path, could be read in two ways: such requests are refused before anything is decided.
 
-use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING,
-};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use pingora::http::RequestHeader;
 
@@ -65,10 +63,15 @@ pub(super) fn check_framing(headers: &HeaderMap) -> Result<(), Rejection> {
 /// A caller must not have headers removed on the way that decide something.
 fn check_connection(value: &HeaderValue) -> Result<(), Rejection> {
     let protected = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).any(|option| {
-        let forwarding = option.len() >= 11 && option.iter().zip(b"x-forwarded").all(|(a, b)| a.eq_ignore_ascii_case(b));
+        let forwarding =
+            option.len() >= 11 && option.iter().zip(b"x-forwarded").all(|(a, b)| a.eq_ignore_ascii_case(b));
         forwarding || PROTECTED.iter().any(|name| option.eq_ignore_ascii_case(name.as_str().as_bytes()))
     });
-    if protected { Err(Rejection::Ambiguous("connection header names a header that decides something")) } else { Ok(()) }
+    if protected {
+        Err(Rejection::Ambiguous("connection header names a header that decides something"))
+    } else {
+        Ok(())
+    }
 }
 
 /// A header that names another method than the request line, for a route that is limited to methods.
@@ -128,7 +131,9 @@ mod tests {
 
     #[test]
     fn framing_has_one_reading() {
-        for headers in [&[("content-length", "5")][..], &[("transfer-encoding", "Chunked")], &[("connection", "close, x-own")]] {
+        for headers in
+            [&[("content-length", "5")][..], &[("transfer-encoding", "Chunked")], &[("connection", "close, x-own")]]
+        {
             assert_eq!(check_framing(&request(headers).headers), Ok(()), "{headers:?}");
         }
         for headers in [

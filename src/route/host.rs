@@ -119,7 +119,8 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_a_host() {
-        for text in ["", "a b", "a,b", "user@host", "a..b", "host:80:80", "host:x", "[::1", "::1", "a/b", "*.a", "[a]"] {
+        for text in ["", "a b", "a,b", "user@host", "a..b", "host:80:80", "host:x", "[::1", "::1", "a/b", "*.a", "[a]"]
+        {
             assert_eq!(name(text), None, "{text}");
         }
         assert_eq!(HostName::parse(b"\xff"), Err(HostError));

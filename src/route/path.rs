@@ -191,8 +191,8 @@ fn decode_once(bytes: &[u8], strict: bool) -> Result<Vec<u8>, PathError> {
 
 /// An encoded dot is named for what it does where it makes a dot segment.
 fn needless(byte: u8, segment: &[u8]) -> PathError {
-    let dots_only = byte == b'.'
-        && decode_once(segment, false).is_ok_and(|decoded| decoded == b"." || decoded == b"..");
+    let dots_only =
+        byte == b'.' && decode_once(segment, false).is_ok_and(|decoded| decoded == b"." || decoded == b"..");
     if dots_only { PathError::DotSegment } else { PathError::NeedlessEncoding }
 }
 

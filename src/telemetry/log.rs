@@ -4,6 +4,7 @@ use std::io;
 
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry, fmt};
@@ -67,6 +68,18 @@ impl LogGuard {
 pub fn install(settings: LogSettings) -> Result<LogGuard, TryInitError> {
     let (writer, worker) = NonBlockingBuilder::default().lossy(true).finish(io::stdout());
     let dropped = writer.error_counter();
+    install_to(settings, writer)?;
+    Ok(LogGuard { _worker: worker, dropped })
+}
+
+/// As [`install`], with lines written to `writer` by whoever logs.
+///
+/// # Errors
+/// Where a log has been installed already.
+pub fn install_to<W>(settings: LogSettings, writer: W) -> Result<(), TryInitError>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
     let lines = fmt::layer().with_writer(writer);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match settings.format {
         LogFormat::Json => lines.json().flatten_event(true).with_target(false).boxed(),
@@ -75,7 +88,7 @@ pub fn install(settings: LogSettings) -> Result<LogGuard, TryInitError> {
     let heard = Targets::new().with_default(LevelFilter::WARN).with_target("obo_proxy", settings.level.filter());
     tracing_subscriber::registry().with(lines.with_filter(heard)).try_init()?;
     foreign::install();
-    Ok(LogGuard { _worker: worker, dropped })
+    Ok(())
 }
 
 impl LogLevel {

@@ -39,16 +39,34 @@ impl Metrics {
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let metrics = Self {
-            requests: register(&registry, IntCounterVec::new(opts("requests_total", REQUESTS), &["route", "status", "code"])?)?,
+            requests: register(
+                &registry,
+                IntCounterVec::new(opts("requests_total", REQUESTS), &["route", "status", "code"])?,
+            )?,
             request_seconds: register(&registry, seconds("request_duration_seconds", REQUEST_SECONDS, &["route"])?)?,
             in_flight: register(&registry, IntGauge::with_opts(opts("requests_in_flight", IN_FLIGHT))?)?,
-            exchanges: register(&registry, IntCounterVec::new(opts("exchanges_total", EXCHANGES), &["identity", "outcome"])?)?,
-            exchange_seconds: register(&registry, seconds("exchange_duration_seconds", EXCHANGE_SECONDS, &["identity", "outcome"])?)?,
-            lookups: register(&registry, IntCounterVec::new(opts("cache_lookups_total", LOOKUPS), &["cache", "result"])?)?,
+            exchanges: register(
+                &registry,
+                IntCounterVec::new(opts("exchanges_total", EXCHANGES), &["identity", "outcome"])?,
+            )?,
+            exchange_seconds: register(
+                &registry,
+                seconds("exchange_duration_seconds", EXCHANGE_SECONDS, &["identity", "outcome"])?,
+            )?,
+            lookups: register(
+                &registry,
+                IntCounterVec::new(opts("cache_lookups_total", LOOKUPS), &["cache", "result"])?,
+            )?,
             entries: register(&registry, IntGaugeVec::new(opts("cache_entries", ENTRIES), &["cache"])?)?,
-            key_refreshes: register(&registry, IntCounterVec::new(opts("key_refreshes_total", KEY_REFRESHES), &["identity", "outcome"])?)?,
+            key_refreshes: register(
+                &registry,
+                IntCounterVec::new(opts("key_refreshes_total", KEY_REFRESHES), &["identity", "outcome"])?,
+            )?,
             keys: register(&registry, IntGaugeVec::new(opts("signing_keys", KEYS), &["identity"])?)?,
-            keys_loaded_at: register(&registry, IntGaugeVec::new(opts("signing_keys_loaded_timestamp_seconds", KEYS_LOADED), &["identity"])?)?,
+            keys_loaded_at: register(
+                &registry,
+                IntGaugeVec::new(opts("signing_keys_loaded_timestamp_seconds", KEYS_LOADED), &["identity"])?,
+            )?,
             dropped_lines: register(&registry, IntCounter::with_opts(opts("log_lines_dropped_total", DROPPED_LINES))?)?,
             unreadable: register(&registry, IntCounter::with_opts(opts("unreadable_requests_total", UNREADABLE))?)?,
             registry,

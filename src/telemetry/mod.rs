@@ -4,5 +4,5 @@ mod foreign;
 mod log;
 mod metrics;
 
-pub use log::{LogFormat, LogGuard, LogLevel, LogSettings, install};
+pub use log::{LogFormat, LogGuard, LogLevel, LogSettings, install, install_to};
 pub use metrics::{ExchangeOutcome, Metrics};

@@ -44,7 +44,11 @@ impl<'a> Walk<'a> {
         let (emulator, target) = (self.emulator.url().to_owned(), self.target.url().to_owned());
         writeln!(self.out, "identity provider (emulator)  {emulator}")?;
         writeln!(self.out, "target (sample)               {target}")?;
-        writeln!(self.out, "obo-proxy                     {}\nadmin                         {}", self.proxy, self.admin)?;
+        writeln!(
+            self.out,
+            "obo-proxy                     {}\nadmin                         {}",
+            self.proxy, self.admin
+        )?;
         let token_a = self.emulator.mint(&TokenRequest::default());
         self.swap(&token_a).await?;
         self.cache_hit(&token_a).await?;

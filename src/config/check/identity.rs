@@ -1,0 +1,177 @@
+//! Our registrations at the identity provider, and the names by which routes call them.
+
+use std::time::Duration;
+
+use super::text::{CLIENT_ID, LABEL, guid, is_client_id, is_label, with_lower_case_guid};
+use super::{Checker, Range, address};
+use crate::config::document::Node;
+use crate::config::file;
+use crate::config::findings::{quoted, quoted_choice, suggestion};
+use crate::identity::{Credential, Identity};
+use crate::secret::Secret;
+
+/// Checks the identity `name`; `identities` is the mapping that it is in.
+pub(super) fn identity(
+    checker: &mut Checker<'_>,
+    name: &str,
+    identity: file::Identity,
+    identities: &Node,
+) -> Option<Identity> {
+    if !is_label(name) {
+        checker.findings.add(identities.key_position(name), format!("found the name {}", quoted(name)), LABEL);
+    }
+    let node = identities.key(name);
+    let tenant_id = tenant_id(checker, &identity.tenant_id, node.key("tenant_id"));
+    let client_id = client_id(checker, identity.client_id, node.key("client_id"));
+    let authority = authority(checker, &identity.authority, identity.allow_http, node.key("authority"));
+    let credential = credential(checker, identity.credential, node.key("credential"));
+    let audiences = audiences(checker, identity.audiences, client_id.as_deref(), node.key("audiences"));
+    let algorithms = algorithms(checker, &identity.algorithms, node.key("algorithms"));
+    let clock_skew = checker.duration(&identity.clock_skew, node.key("clock_skew"), &CLOCK_SKEW);
+    let timeout = checker.duration(&identity.timeout, node.key("timeout"), &TIMEOUT);
+    let key_refresh = checker.duration(&identity.key_refresh, node.key("key_refresh"), &KEY_REFRESH);
+    Some(Identity {
+        name: name.into(),
+        tenant_id: tenant_id?,
+        client_id: client_id?,
+        authority: authority?,
+        credential: credential?,
+        audiences,
+        algorithms,
+        clock_skew: clock_skew?,
+        timeout: timeout?,
+        key_refresh: key_refresh?,
+    })
+}
+
+/// The identities that routes can name.
+pub(super) struct Names<'a> {
+    /// All names in the file.
+    pub(super) declared: &'a [&'a str],
+    /// The names of the identities without findings, in the order of `Settings::identities`.
+    pub(super) checked: Vec<&'a str>,
+}
+
+impl Names<'_> {
+    /// The position of an identity, by name or because it is the only one. None without a finding where there is one
+    /// about that identity, or about there being none.
+    pub(super) fn position(&self, checker: &mut Checker<'_>, name: Option<&str>, route: &Node) -> Option<usize> {
+        let all = || self.declared.iter().copied();
+        let name = match (name, self.declared) {
+            (_, []) => return None,
+            (Some(name), _) if self.declared.contains(&name) => name,
+            (Some(name), _) => {
+                let accepted = format!("{}{}", quoted_choice(all()), suggestion(name, all()));
+                return checker.refuse(
+                    route.key("identity"),
+                    format!("the unknown identity {}", quoted(name)),
+                    accepted,
+                );
+            }
+            (None, [only]) => only,
+            (None, _) => return checker.missing(route, "identity", quoted_choice(all())),
+        };
+        self.checked.iter().position(|checked| *checked == name)
+    }
+}
+
+fn tenant_id(checker: &mut Checker<'_>, text: &str, node: &Node) -> Option<Box<str>> {
+    if let Some(guid) = guid(text) {
+        return Some(guid.into());
+    }
+    checker.refuse(node, quoted(text), "the tenant's GUID, such as \"11111111-2222-3333-4444-555555555555\"")
+}
+
+fn client_id(checker: &mut Checker<'_>, text: String, node: &Node) -> Option<Box<str>> {
+    if is_client_id(&text) {
+        return Some(with_lower_case_guid(text));
+    }
+    checker.refuse(node, quoted(&text), CLIENT_ID)
+}
+
+fn authority(checker: &mut Checker<'_>, text: &str, allow_http: bool, node: &Node) -> Option<Box<str>> {
+    let address = address::parse(checker, text, node)?;
+    if !address.is_https() && !address.is_loopback() && !allow_http {
+        let accepted = "an https URL; http only with a loopback address or with \"allow_http: true\"";
+        return checker.refuse(node, quoted(text), accepted);
+    }
+    let origin = address.url.origin().ascii_serialization();
+    Some(format!("{origin}{}", address.path.trim_end_matches('/')).into())
+}
+
+fn credential(checker: &mut Checker<'_>, credential: file::Credential, node: &Node) -> Option<Credential> {
+    let secret = match (credential.client_secret, credential.client_secret_file) {
+        (Some(secret), None) => not_empty(checker, secret.0, node.key("client_secret")),
+        (None, Some(path)) => secret_from_file(checker, &path, node.key("client_secret_file")),
+        (Some(_), Some(_)) => checker.refuse(node, "both \"client_secret\" and \"client_secret_file\"", EXACTLY_ONE),
+        (None, None) => checker.refuse(node, "no credential", EXACTLY_ONE),
+    };
+    Some(match credential.auth_method {
+        file::AuthMethod::ClientSecretPost => Credential::SecretPost(secret?),
+        file::AuthMethod::ClientSecretBasic => Credential::SecretBasic(secret?),
+    })
+}
+
+/// The path is not told in findings: it may be the secret itself, under the wrong key.
+fn secret_from_file(checker: &mut Checker<'_>, path: &str, node: &Node) -> Option<Secret> {
+    let text = match checker.bytes(path).map(String::from_utf8) {
+        Ok(Ok(text)) => Secret::new(text),
+        Ok(Err(_)) => return checker.refuse(node, "a file that is not UTF-8", SECRET_FILE),
+        Err(fault) => return checker.refuse(node, format!("a file that {fault}"), SECRET_FILE),
+    };
+    let line = text.expose().strip_suffix('\n').map_or(text.expose(), |line| line.strip_suffix('\r').unwrap_or(line));
+    not_empty(checker, Secret::new(line.to_owned()), node)
+}
+
+fn not_empty(checker: &mut Checker<'_>, secret: Secret, node: &Node) -> Option<Secret> {
+    if secret.expose().trim().is_empty() {
+        return checker.refuse(node, "an empty client secret", "the secret that the identity provider issued");
+    }
+    Some(secret)
+}
+
+fn audiences(
+    checker: &mut Checker<'_>,
+    audiences: Option<Vec<String>>,
+    client_id: Option<&str>,
+    node: &Node,
+) -> Vec<Box<str>> {
+    let Some(audiences) = audiences else {
+        let client_id = client_id.unwrap_or_default();
+        return vec![client_id.into(), format!("api://{client_id}").into()];
+    };
+    for (n, audience) in audiences.iter().enumerate() {
+        if audience.is_empty() || audience.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            checker.report(node.item(n), quoted(audience), "text without blanks, as \"aud\" has it");
+        }
+    }
+    checker.no_repeats(&audiences, node);
+    audiences.into_iter().map(Into::into).collect()
+}
+
+fn algorithms(checker: &mut Checker<'_>, algorithms: &[file::Algorithm], node: &Node) -> Vec<jsonwebtoken::Algorithm> {
+    let names: Vec<_> = algorithms.iter().map(|algorithm| format!("{algorithm:?}")).collect();
+    checker.no_repeats(&names, node);
+    algorithms.iter().copied().map(Into::into).collect()
+}
+
+impl From<file::Algorithm> for jsonwebtoken::Algorithm {
+    fn from(algorithm: file::Algorithm) -> Self {
+        match algorithm {
+            file::Algorithm::RS256 => Self::RS256,
+            file::Algorithm::RS384 => Self::RS384,
+            file::Algorithm::RS512 => Self::RS512,
+            file::Algorithm::PS256 => Self::PS256,
+            file::Algorithm::PS384 => Self::PS384,
+            file::Algorithm::PS512 => Self::PS512,
+            file::Algorithm::ES256 => Self::ES256,
+            file::Algorithm::ES384 => Self::ES384,
+        }
+    }
+}
+
+const EXACTLY_ONE: &str = "exactly one of \"client_secret\" and \"client_secret_file\"";
+const SECRET_FILE: &str = "a readable file with the client secret in UTF-8";
+const CLOCK_SKEW: Range = Range::new(Duration::ZERO, Duration::from_mins(5), "0s to 5m");
+const TIMEOUT: Range = Range::new(Duration::from_millis(100), Duration::from_mins(1), "100ms to 60s");
+const KEY_REFRESH: Range = Range::new(Duration::from_mins(1), Duration::from_hours(24), "1m to 24h");

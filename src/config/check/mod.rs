@@ -1,0 +1,171 @@
+//! The semantic check: what the values of the file mean, alone and together. Everything that is wrong is collected.
+
+mod address;
+mod identity;
+mod listener;
+mod pem;
+mod route;
+mod scope;
+mod table;
+mod target;
+mod text;
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::document::Node;
+use super::file::{self, File};
+use super::findings::{Findings, quoted};
+use super::values::DurationText;
+use super::{Settings, read_at_most};
+use crate::telemetry::{LogFormat, LogLevel, LogSettings};
+
+/// Checks the values of a file.
+///
+/// `document` holds the positions of these values. `declared` names all identities of the file, also those that have
+/// findings already and are not in `file`.
+pub(super) fn settings(
+    file: File,
+    document: &Node,
+    declared: &[&str],
+    base_dir: &Path,
+    findings: &mut Findings,
+) -> Option<Settings> {
+    let mut checker = Checker { base_dir, findings };
+    let (listeners, admin) = listener::listeners(&mut checker, &file, document);
+    let drain_timeout = checker.duration(&file.drain_timeout, document.key("drain_timeout"), &DRAIN);
+    let identities: Vec<_> = file
+        .identities
+        .into_iter()
+        .filter_map(|(name, identity)| identity::identity(&mut checker, &name, identity, document.key("identities")))
+        .collect();
+    let names = identity::Names { declared, checked: identities.iter().map(|identity| &*identity.name).collect() };
+    let routes = table::routes(&mut checker, file.routes, document.key("routes"), &names);
+    Some(Settings {
+        listeners,
+        admin,
+        log: log(&file.log),
+        drain_timeout: drain_timeout?,
+        cache_entries: usize::try_from(file.cache.max_entries).ok()?,
+        identities,
+        routes,
+    })
+}
+
+/// What every check needs: where files are, and where findings go.
+struct Checker<'a> {
+    base_dir: &'a Path,
+    findings: &'a mut Findings,
+}
+
+impl Checker<'_> {
+    fn report(&mut self, node: &Node, found: impl Display, accepted: impl Display) {
+        self.findings.add(node.at, format!("found {found}"), accepted);
+    }
+
+    /// Reports a key that is required only because of other values.
+    fn missing<T>(&mut self, node: &Node, key: &str, accepted: impl Display) -> Option<T> {
+        self.findings.add(node.at, format!("missing key {}", quoted(key)), accepted);
+        None
+    }
+
+    /// Reports, and stands for the value that there is not.
+    fn refuse<T>(&mut self, node: &Node, found: impl Display, accepted: impl Display) -> Option<T> {
+        self.report(node, found, accepted);
+        None
+    }
+
+    fn duration(&mut self, text: &DurationText, node: &Node, range: &Range) -> Option<Duration> {
+        let text = text.as_str();
+        match is_duration(text).then(|| humantime::parse_duration(text)) {
+            Some(Ok(duration)) if (range.least..=range.most).contains(&duration) => Some(duration),
+            Some(Ok(_)) => self.refuse(node, quoted(text), format!("a duration from {}", range.text)),
+            _ => self.refuse(node, quoted(text), "a duration such as \"500ms\", \"2s\" or \"1m\""),
+        }
+    }
+
+    fn path(&self, path: &str) -> PathBuf {
+        self.base_dir.join(path)
+    }
+
+    /// The content of a file. The path is told, so it must not be a part of a credential.
+    fn read(&mut self, path: &str, node: &Node, accepted: &str) -> Option<Vec<u8>> {
+        match self.bytes(path) {
+            Ok(bytes) => Some(bytes),
+            Err(fault) => self.refuse(node, format!("{}, a file that {fault}", quoted(path)), accepted),
+        }
+    }
+
+    /// The content of a file, or what is wrong with the file, without its path.
+    fn bytes(&self, path: &str) -> Result<Vec<u8>, String> {
+        match read_at_most(&self.path(path), FILE_LIMIT) {
+            Ok(bytes) if bytes.len() <= FILE_LIMIT => Ok(bytes),
+            Ok(_) => Err("is longer than 1 MiB".to_owned()),
+            Err(error) => Err(format!("cannot be read: {error}")),
+        }
+    }
+
+    /// Reports every item of a list that repeats an earlier one.
+    fn no_repeats<T: PartialEq + Display>(&mut self, items: &[T], node: &Node) {
+        for (n, item) in items.iter().enumerate() {
+            if items.iter().take(n).any(|earlier| earlier == item) {
+                self.report_repeat(item, node.item(n));
+            }
+        }
+    }
+
+    fn report_repeat(&mut self, item: &impl Display, node: &Node) {
+        self.report(node, format!("{} a second time", quoted(&item.to_string())), "each entry once");
+    }
+}
+
+/// The durations that make sense somewhere.
+struct Range {
+    least: Duration,
+    most: Duration,
+    text: &'static str,
+}
+
+impl Range {
+    const fn new(least: Duration, most: Duration, text: &'static str) -> Self {
+        Self { least, most, text }
+    }
+}
+
+/// Whole numbers with units, as the schema has it; `humantime` alone would take more.
+fn is_duration(text: &str) -> bool {
+    let mut rest = text;
+    while !rest.is_empty() {
+        let after = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        let unit = UNITS.iter().find_map(|unit| after.strip_prefix(unit));
+        match unit {
+            Some(next) if after.len() < rest.len() => rest = next,
+            _ => return false,
+        }
+    }
+    !text.is_empty()
+}
+
+fn log(log: &file::Log) -> LogSettings {
+    LogSettings {
+        format: match log.format {
+            file::LogFormat::Json => LogFormat::Json,
+            file::LogFormat::Text => LogFormat::Text,
+        },
+        level: match log.level {
+            file::LogLevel::Error => LogLevel::Error,
+            file::LogLevel::Warn => LogLevel::Warn,
+            file::LogLevel::Info => LogLevel::Info,
+            file::LogLevel::Debug => LogLevel::Debug,
+        },
+    }
+}
+
+/// The longer unit first where one begins with another.
+const UNITS: [&str; 4] = ["ms", "s", "m", "h"];
+
+const DRAIN: Range = Range::new(Duration::ZERO, Duration::from_hours(1), "0s to 1h");
+
+/// The longest secret, certificate or key file that is read, in bytes.
+const FILE_LIMIT: usize = 1024 * 1024;

@@ -1,0 +1,134 @@
+//! One route by itself.
+
+use http::Method;
+
+use super::address::path_fault;
+use super::identity::Names;
+use super::text::{CLIENT_ID, is_client_id, is_scope_token, with_lower_case_guid};
+use super::{Checker, scope, target};
+use crate::caller::Requirements;
+use crate::config::document::Node;
+use crate::config::file;
+use crate::config::findings::quoted;
+use crate::exchange::Grant;
+use crate::proxy::RouteSettings;
+use crate::route::{HostPattern, Pattern, RoutePath};
+
+/// Checks one route; its name was checked among the others.
+pub(super) fn route(
+    checker: &mut Checker<'_>,
+    name: &str,
+    route: file::Route,
+    node: &Node,
+    identities: &Names<'_>,
+) -> Option<RouteSettings> {
+    let path = path(checker, &route.path, route.matching, node.key("path"));
+    let hosts = hosts(checker, &route.hosts.unwrap_or_default(), node.key("hosts"));
+    let methods = methods(checker, &route.methods.unwrap_or_default(), node.key("methods"));
+    let prefix = matches!(route.matching, file::Matching::Prefix);
+    let target = target::target(checker, &route.target.0, prefix, node.key("target"));
+    let identity = identities.position(checker, route.identity.as_deref(), node);
+    let grant = grant(checker, route.grant, route.scopes, node);
+    let require = requirements(checker, route.require, node.key("require"));
+    Some(RouteSettings {
+        name: name.into(),
+        pattern: Pattern { hosts: hosts?, path: path?, methods: methods? },
+        target: target?,
+        identity: identity?,
+        grant: grant?,
+        require,
+    })
+}
+
+fn path(checker: &mut Checker<'_>, text: &str, matching: file::Matching, node: &Node) -> Option<RoutePath> {
+    let path = match matching {
+        file::Matching::Prefix => RoutePath::prefix(text),
+        file::Matching::Exact => RoutePath::exact(text),
+    };
+    match path {
+        Ok(path) => Some(path),
+        Err(error) => {
+            let found = format!("the path {}, which {}", quoted(text), path_fault(error));
+            checker.refuse(node, found, "a path such as \"/payroll\", in the form in which requests have it")
+        }
+    }
+}
+
+fn hosts(checker: &mut Checker<'_>, hosts: &[String], node: &Node) -> Option<Vec<HostPattern>> {
+    let accepted = "a host name without port such as \"api.contoso.com\", or \"*.contoso.com\"";
+    each_once(checker, hosts, node, |checker, text, node| {
+        let host = HostPattern::parse(text).ok();
+        host.or_else(|| checker.refuse(node, quoted(text), accepted))
+    })
+}
+
+fn methods(checker: &mut Checker<'_>, methods: &[String], node: &Node) -> Option<Vec<Method>> {
+    each_once(checker, methods, node, |checker, text, node| {
+        let capitals = text.to_ascii_uppercase();
+        let method = Method::from_bytes(text.as_bytes()).ok().filter(|_| text == capitals);
+        match method {
+            Some(Method::CONNECT | Method::TRACE) => {
+                checker.refuse(node, format!("the method {text}, which is not forwarded"), "another method")
+            }
+            Some(method) => Some(method),
+            None if Method::from_bytes(capitals.as_bytes()).is_ok() => {
+                let accepted = format!("a method in capitals; did you mean {}?", quoted(&capitals));
+                checker.refuse(node, quoted(text), accepted)
+            }
+            None => checker.refuse(node, quoted(text), "a method such as \"GET\""),
+        }
+    })
+}
+
+/// All items as `read` has them, if none was refused; items that are the same once read are refused here.
+fn each_once<T: PartialEq + std::fmt::Display>(
+    checker: &mut Checker<'_>,
+    texts: &[String],
+    node: &Node,
+    read: impl Fn(&mut Checker<'_>, &str, &Node) -> Option<T>,
+) -> Option<Vec<T>> {
+    let count = texts.len();
+    let mut items = Vec::new();
+    for (n, text) in texts.iter().enumerate() {
+        match read(checker, text, node.item(n)) {
+            Some(item) if items.contains(&item) => checker.report_repeat(&item, node.item(n)),
+            item => items.extend(item),
+        }
+    }
+    (items.len() == count).then_some(items)
+}
+
+fn grant(checker: &mut Checker<'_>, grant: file::Grant, scopes: Option<Vec<String>>, node: &Node) -> Option<Grant> {
+    match (grant, scopes) {
+        (file::Grant::OnBehalfOf, Some(scopes)) => {
+            Some(Grant::OnBehalfOf { scopes: scope::scopes(checker, scopes, node.key("scopes")) })
+        }
+        (file::Grant::None, None) => Some(Grant::None),
+        (file::Grant::OnBehalfOf, None) => {
+            checker.missing(node, "scopes", "scopes of the target's API, or \"grant: none\"")
+        }
+        (file::Grant::None, Some(_)) => {
+            checker.refuse(node.key("scopes"), "scopes beside \"grant: none\"", "no scopes, or another grant")
+        }
+    }
+}
+
+fn requirements(checker: &mut Checker<'_>, require: file::Require, node: &Node) -> Requirements {
+    let token = "one value per entry, without blanks, quotes and backslashes";
+    let filled = |text: &str| !text.is_empty() && !text.contains(char::is_control);
+    all(checker, &require.scopes, node.key("scopes"), is_scope_token, token);
+    all(checker, &require.roles, node.key("roles"), filled, "the value of a role");
+    all(checker, &require.clients, node.key("clients"), is_client_id, CLIENT_ID);
+    Requirements {
+        scopes: require.scopes.into_iter().map(Into::into).collect(),
+        roles: require.roles.into_iter().map(Into::into).collect(),
+        clients: require.clients.into_iter().map(with_lower_case_guid).collect(),
+    }
+}
+
+fn all(checker: &mut Checker<'_>, texts: &[String], node: &Node, valid: impl Fn(&str) -> bool, accepted: &str) {
+    for (n, text) in texts.iter().enumerate().filter(|(_, text)| !valid(text)) {
+        checker.report(node.item(n), quoted(text), accepted);
+    }
+    checker.no_repeats(texts, node);
+}

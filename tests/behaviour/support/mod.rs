@@ -1,0 +1,261 @@
+//! A world for a test: emulator, sample target and proxy, each on a port of its own, and what went through them.
+
+pub mod log;
+pub mod raw;
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use http::{HeaderMap, Method, StatusCode};
+use obo_proxy::config;
+use obo_proxy::emulator::{Emulator, EmulatorOptions, SampleTarget, SampleTargetOptions, TokenRequest};
+use obo_proxy::instance::Instance;
+use obo_proxy::server::{Departure, install_crypto_provider};
+use serde_json::Value;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// The client secret of every world; no log line and no response may show it.
+pub const SECRET: &str = "emulator-secret";
+
+/// Emulator, target and proxy. Dropping it makes sure that nothing secret was logged or answered.
+pub struct World {
+    pub emulator: Emulator,
+    pub target: SampleTarget,
+    pub proxy: Proxy,
+    tokens: Mutex<Vec<String>>,
+    answers: Mutex<Vec<String>>,
+}
+
+/// A proxy that serves.
+pub struct Proxy {
+    /// `http://127.0.0.1:PORT`
+    pub url: String,
+    /// `http://127.0.0.1:PORT`
+    pub admin: String,
+    stop: Option<oneshot::Sender<()>>,
+    serving: Option<JoinHandle<Departure>>,
+}
+
+/// An answer as a client sees it.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+/// The routes of most tests: the sample target with and without requirements.
+pub const ROUTES: &str = r"
+  - {name: orders, path: /orders, target: '{target}', scopes: [api://orders-backend/Orders.Read]}
+  - {name: payroll, path: /payroll, target: '{target}/payroll', scopes: [api://payroll/Payroll.Read]}
+";
+
+impl World {
+    /// The usual world.
+    pub async fn start() -> Self {
+        Self::with(EmulatorOptions::default(), "", ROUTES).await
+    }
+
+    /// A world with routes of its own; `{target}` stands for the sample target's address.
+    pub async fn with_routes(routes: &str) -> Self {
+        Self::with(EmulatorOptions::default(), "", routes).await
+    }
+
+    /// A world with further settings of its identity, each line indented by four blanks.
+    pub async fn with(options: EmulatorOptions, identity: &str, routes: &str) -> Self {
+        log::capture();
+        install_crypto_provider();
+        let emulator = Emulator::start(listener(), options).await.unwrap();
+        let options = SampleTargetOptions { emulator: Some(emulator.clone()), ..SampleTargetOptions::default() };
+        let target = SampleTarget::start(listener(), options).await.unwrap();
+        let routes = routes.replace("{target}", target.url());
+        let proxy = Proxy::start(&configuration(emulator.url(), identity, &routes)).await;
+        proxy.wait_until_ready().await;
+        Self { emulator, target, proxy, tokens: Mutex::default(), answers: Mutex::default() }
+    }
+
+    /// A token A that the proxy accepts.
+    pub fn token(&self) -> String {
+        self.mint(&TokenRequest::default())
+    }
+
+    /// A token A of another user.
+    pub fn token_of(&self, oid: &str) -> String {
+        self.mint(&TokenRequest::default().user(oid))
+    }
+
+    /// A token A as described.
+    pub fn mint(&self, request: &TokenRequest) -> String {
+        let token = self.emulator.mint(request);
+        self.keep_secret(&token);
+        token
+    }
+
+    /// Adds to what must never be logged or answered.
+    pub fn keep_secret(&self, token: &str) {
+        self.tokens.lock().unwrap().push(token.to_owned());
+    }
+
+    /// `GET` with a bearer token.
+    pub async fn get(&self, path: &str, token: &str) -> Reply {
+        self.send(Method::GET, path, &[("authorization", &format!("Bearer {token}"))], "").await
+    }
+
+    /// Any request.
+    pub async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Reply {
+        let mut request = client().request(method, format!("{}{path}", self.proxy.url)).body(body.to_owned());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.unwrap();
+        let (status, headers) = (response.status(), response.headers().clone());
+        let reply = Reply { status, headers, text: response.text().await.unwrap() };
+        self.answers.lock().unwrap().push(format!("{reply:?}"));
+        reply
+    }
+
+    /// How many exchanges and other token requests reached the identity provider.
+    pub fn token_requests(&self) -> u64 {
+        self.emulator.counters().token
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let tokens_b = self.target.requests().into_iter().filter_map(|request| {
+            request.header("authorization").and_then(|value| value.split(' ').nth(1)).map(str::to_owned)
+        });
+        let mut secrets: Vec<_> = self.tokens.lock().unwrap().drain(..).chain(tokens_b).collect();
+        secrets.push(SECRET.to_owned());
+        let answers = self.answers.lock().unwrap().join("\n");
+        let log = log::captured();
+        for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
+            // The signature alone would be enough to rebuild a token from what else is known of it.
+            let signature = secret.rsplit('.').next().unwrap_or(secret);
+            for part in [secret.as_str(), signature] {
+                assert!(part.len() < 8 || !log.contains(part), "logged: {part}");
+                assert!(part.len() < 8 || !answers.contains(part), "answered: {part}");
+            }
+        }
+    }
+}
+
+impl Proxy {
+    /// A proxy with this configuration, serving but perhaps not ready.
+    pub async fn start(configuration: &str) -> Self {
+        let base = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let settings = config::parse("routes.yaml", configuration, base, &|_| None)
+            .unwrap_or_else(|findings| panic!("{findings}"));
+        let instance = Instance::assemble(settings).await.unwrap();
+        let url = format!("http://{}", instance.addresses()[0]);
+        let admin = instance.admin_address().map(|address| format!("http://{address}")).unwrap_or_default();
+        let (stop, stopped) = oneshot::channel();
+        let serving = tokio::spawn(instance.serve(None, async { drop(stopped.await) }));
+        Self { url, admin, stop: Some(stop), serving: Some(serving) }
+    }
+
+    /// `HOST:PORT`
+    pub fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
+    /// Waits until `/readyz` says so.
+    pub async fn wait_until_ready(&self) {
+        eventually("the proxy is ready", async || self.admin("/readyz").await.0 == StatusCode::OK).await;
+    }
+
+    /// `GET` on the admin listener.
+    pub async fn admin(&self, path: &str) -> (StatusCode, String) {
+        let response = client().get(format!("{}{path}", self.admin)).send().await.unwrap();
+        (response.status(), response.text().await.unwrap())
+    }
+
+    /// The value of a metric, with its labels as the exposition writes them; 0 where there is none yet.
+    pub async fn metric(&self, name: &str) -> f64 {
+        let (_, text) = self.admin("/metrics").await;
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0.0, |value| value.parse().unwrap())
+    }
+
+    /// Asks the proxy to leave, and waits until it has.
+    pub async fn stop(&mut self) -> Departure {
+        drop(self.stop.take());
+        self.serving.take().unwrap().await.unwrap()
+    }
+}
+
+impl Reply {
+    /// The `code` of a problem body.
+    pub fn code(&self) -> String {
+        self.json()["code"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_default()
+    }
+
+    /// The only `WWW-Authenticate`, or nothing.
+    pub fn challenge(&self) -> &str {
+        let values: Vec<_> = self.headers.get_all("www-authenticate").iter().collect();
+        assert!(values.len() <= 1, "{values:?}");
+        values.first().map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// A header, or nothing.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+/// A configuration with one listener and one admin listener on free ports.
+pub fn configuration(authority: &str, identity: &str, routes: &str) -> String {
+    format!(
+        "listen: [{{address: '127.0.0.1:0'}}]\n\
+         admin: {{address: '127.0.0.1:0'}}\n\
+         drain_timeout: 5s\n\
+         identities:\n  default:\n    tenant_id: 11111111-2222-3333-4444-555555555555\n    \
+         client_id: 00001111-aaaa-2222-bbbb-3333cccc4444\n    authority: {authority}\n    \
+         credential: {{client_secret: {SECRET}}}\n{identity}\nroutes:{routes}"
+    )
+}
+
+/// A socket on a free port.
+pub fn listener() -> std::net::TcpListener {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap()
+}
+
+/// A client without redirects, cookies and retries.
+pub fn client() -> reqwest::Client {
+    install_crypto_provider();
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+}
+
+/// Waits for something that is about to happen, for at most ten seconds.
+pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    for _ in 0..1_000 {
+        if condition().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("never came true: {what}");
+}
+
+/// Runs `count` tasks at once and collects what they return, in their order.
+pub async fn at_once<T, F>(count: usize, task: impl Fn(usize) -> F) -> Vec<T>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    let tasks: Vec<_> = (0..count).map(|turn| tokio::spawn(task(turn))).collect();
+    let mut results = Vec::new();
+    for task in tasks {
+        results.push(task.await.unwrap());
+    }
+    results
+}
