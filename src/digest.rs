@@ -39,8 +39,9 @@ impl Digest {
 
 impl Hash for Digest {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        state.write_u64(u64::from_ne_bytes([a, b, c, d, e, f, g, h]));
+        if let Some(eight) = self.0.first_chunk() {
+            state.write_u64(u64::from_ne_bytes(*eight));
+        }
     }
 }
 

@@ -62,7 +62,7 @@ impl Claims {
 }
 
 /// A user's access token has scopes; an app-only one says so or at least names its client; an ID token has neither, or
-/// carries what only ID tokens carry (OpenID Connect Core sections 2 and 3.3.2.11).
+/// carries what only ID tokens carry (`OpenID` Connect Core sections 2 and 3.3.2.11).
 fn kind(object: &Map<String, Value>, scopes: &[Box<str>], client: Option<&str>) -> Result<Kind, InvalidToken> {
     let id_token = ["nonce", "at_hash", "c_hash"].iter().any(|name| object.contains_key(*name));
     Ok(match text(object, "idtyp")?.as_deref() {

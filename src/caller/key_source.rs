@@ -224,7 +224,7 @@ fn issuer(document: &Value, tenant_id: &str) -> Option<Box<str>> {
 
 /// Half a second, doubled up to half a minute; calmer where there are keys to serve with.
 fn retry_pause(failures: u32, loaded: bool) -> Duration {
-    let longest = if loaded { Duration::from_secs(300) } else { Duration::from_secs(15) };
+    let longest = if loaded { Duration::from_mins(5) } else { Duration::from_secs(15) };
     Duration::from_millis(500).saturating_mul(1 << failures.saturating_sub(1).min(10)).min(longest)
 }
 
@@ -239,7 +239,7 @@ pub(super) fn unix_now() -> u64 {
 }
 
 /// The least time between two downloads that unknown keys start.
-const ON_DEMAND_PAUSE: Duration = Duration::from_secs(60);
+const ON_DEMAND_PAUSE: Duration = Duration::from_mins(1);
 
 /// The time that discovery and keys together may take.
 const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(5);

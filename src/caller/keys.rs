@@ -112,7 +112,10 @@ impl SigningKey {
 
 impl std::fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SigningKey").field("family", &self.family).field("fingerprint", &self.fingerprint).finish()
+        f.debug_struct("SigningKey")
+            .field("family", &self.family)
+            .field("fingerprint", &self.fingerprint)
+            .finish_non_exhaustive()
     }
 }
 

@@ -131,21 +131,22 @@ fn refusal(members: &Map<String, Value>) -> IdpRefusal {
     let codes = members.get("error_codes").and_then(Value::as_array);
     IdpRefusal {
         error: word("error").unwrap_or_default(),
-        suberror: word("suberror").filter(|text: &Box<str>| !text.is_empty()),
+        suberror: word("suberror"),
         error_codes: codes.into_iter().flatten().filter_map(Value::as_u64).take(8).collect(),
         correlation_id: word("correlation_id"),
     }
 }
 
 fn is_plain(text: &str) -> bool {
-    text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+    (1..=64).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
 }
 
 /// The longest claims challenge that is passed on, in bytes.
 const LONGEST_CLAIMS: usize = 4096;
 
 /// The longest wait that is believed.
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
 
 const THROTTLE_CODES: [u64; 2] = [90055, 50196];
 const TRANSIENT_CODES: [u64; 5] = [50033, 90006, 90024, 90033, 90090];

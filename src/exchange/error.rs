@@ -52,8 +52,9 @@ impl ExchangeError {
     /// What the identity provider said, where it said something.
     pub fn refusal(&self) -> Option<&IdpRefusal> {
         match self {
-            Self::ClaimsChallenge { refusal, .. } | Self::Throttled { refusal, .. } => Some(refusal),
-            Self::ConsentRequired(refusal)
+            Self::ClaimsChallenge { refusal, .. }
+            | Self::Throttled { refusal, .. }
+            | Self::ConsentRequired(refusal)
             | Self::Refused(refusal)
             | Self::BadToken(refusal)
             | Self::Misconfigured(refusal) => Some(refusal),

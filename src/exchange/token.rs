@@ -41,14 +41,14 @@ impl std::fmt::Debug for TokenB {
 /// ten minutes gives up half its life instead. Never longer than the caller's token, and never longer than a day.
 pub(super) fn usable(lifetime: Duration, caller: Duration) -> Duration {
     let early = EARLY.min(lifetime / 2);
-    (lifetime - early).min(caller).min(LONGEST)
+    lifetime.saturating_sub(early).min(caller).min(LONGEST)
 }
 
 /// How long before its end a token is not used any more.
-const EARLY: Duration = Duration::from_secs(300);
+const EARLY: Duration = Duration::from_mins(5);
 
 /// The longest time that a token is used, whatever the identity provider says.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+const LONGEST: Duration = Duration::from_hours(24);
 
 #[cfg(test)]
 mod tests {

@@ -233,7 +233,8 @@ impl ProxyHttp for Gateway {
         if !response.status.is_informational() {
             context.answered = Some(tokio::time::Instant::now());
         }
-        headers::prepare_response(response, context.caller_version)
+        headers::prepare_response(response, context.caller_version);
+        Ok(())
     }
 
     fn fail_to_connect(
@@ -360,6 +361,7 @@ fn admitted(context: &RequestContext) -> Result<&Admission> {
     context.admission.as_ref().ok_or_else(not_admitted)
 }
 
+#[expect(clippy::unnecessary_box_returns, reason = "Pingora's errors are boxed")]
 fn not_admitted() -> Box<Error> {
     Error::explain(ErrorType::InternalError, "the request was never admitted")
 }

@@ -4,6 +4,8 @@
 //! (RFC 9110 section 11.6.1, RFC 6750 section 3). Claims travel as padded standard base64 without `+` and `/`: some
 //! libraries decode only the standard alphabet, others only the URL-safe one, and such a text is the same in both.
 
+use std::fmt::Write;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -60,7 +62,8 @@ fn escape(claims: &str) -> String {
             escaped.push(character);
         } else {
             for unit in character.encode_utf16(&mut units) {
-                escaped.push_str(&format!("\\u{unit:04x}"));
+                // Writing to a string cannot fail.
+                let _ = write!(escaped, "\\u{unit:04x}");
             }
         }
     }
