@@ -20,6 +20,7 @@ pub(super) fn record(session: &Session, context: &RequestContext, metrics: &Metr
         status = status.map_or(0, |status| status.as_u16()),
         code,
         reason = context.rejection.as_ref().map(crate::rejection::Rejection::reason).unwrap_or_default(),
+        fault = context.fault.as_ref().map(|(source, kind)| format!("{} {}", source.as_str(), kind.as_str())),
         route,
         method = request.method.as_str(),
         path = logged_path(context, request.uri.path()),

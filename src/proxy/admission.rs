@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::Method;
 use pingora::http::RequestHeader;
 
 use super::route::Route;
@@ -84,6 +85,9 @@ impl Gate {
         wellformed::check_framing(&request.headers)?;
         let target =
             RequestTarget::parse(wellformed::target(request)).map_err(|error| Rejection::Ambiguous(error.reason()))?;
+        if request.method == Method::TRACE {
+            return Err(Rejection::MethodNotAllowed(WITHOUT_TRACE.into()));
+        }
         match self.routes.find(host.as_ref(), target.path(), &request.method) {
             Found::Route(route, covered) => {
                 let rest = target.path().get(covered..).unwrap_or_default();
@@ -110,6 +114,9 @@ impl Gate {
         Ok(Some(Credential { token, source }))
     }
 }
+
+/// TRACE would show token B to the caller (RFC 9110 section 9.3.8), so no route serves it.
+const WITHOUT_TRACE: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 fn bearer_rejection(error: BearerError) -> Rejection {
     match error {

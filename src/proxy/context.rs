@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderValue, Version};
+use pingora::{ErrorSource, ErrorType};
 use prometheus::IntGauge;
 use tokio::time::Instant;
 
@@ -26,6 +27,8 @@ pub struct RequestContext {
     pub(super) resend: Resend,
     /// Why the request was refused or given up.
     pub(super) rejection: Option<Rejection>,
+    /// What Pingora reported, where it gave up.
+    pub(super) fault: Option<(ErrorSource, ErrorType)>,
     /// When the target's header section had arrived.
     pub(super) answered: Option<Instant>,
     _in_flight: InFlight,
@@ -60,6 +63,7 @@ impl RequestContext {
             connects: 0,
             resend: Resend::Unused,
             rejection: None,
+            fault: None,
             answered: None,
             _in_flight: InFlight(in_flight),
         }

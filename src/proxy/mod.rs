@@ -273,14 +273,7 @@ impl ProxyHttp for Gateway {
         let answered = session.response_written().is_some_and(|response| !response.status.is_informational());
         let rejection = context.rejection.take().or_else(|| rejection_for(error));
         let Some(rejection) = rejection else { return FailToProxy { error_code: 0, can_reuse_downstream: false } };
-        tracing::warn!(
-            error = %error.etype().as_str(),
-            source = error.esource().as_str(),
-            code = rejection.code(),
-            answered,
-            request_id = context.correlation.as_ref().map_or("", |names| names.request_id()),
-            "request failed"
-        );
+        context.fault = Some((error.esource().clone(), error.etype().clone()));
         if answered {
             context.rejection = Some(rejection);
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
