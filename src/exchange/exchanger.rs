@@ -9,14 +9,14 @@ use super::answer::{self, Granted};
 use super::error::ExchangeError;
 use super::flight::{Flights, Role};
 use super::grant::{self, Template};
-use super::hint::hint;
+use super::report;
 use super::token::{TokenB, usable};
 use crate::cache::BoundedCache;
 use crate::digest::Digest;
 use crate::identity::Identity;
 use crate::idp::IdpClient;
 use crate::secret::Secret;
-use crate::telemetry::{ExchangeOutcome, Metrics};
+use crate::telemetry::Metrics;
 
 /// What is exchanged for what: everything about an exchange but token A.
 #[derive(Debug)]
@@ -142,7 +142,7 @@ impl Exchanger {
         async move {
             let started = Instant::now();
             let outcome = exchange.perform(&client, token_a.expose()).await;
-            exchange.report(&metrics, &outcome, started.elapsed());
+            report::report(&metrics, &exchange.identity, exchange.template.scope(), &outcome, started.elapsed());
             let granted = outcome?;
             let ends = started + usable(granted.lifetime, remaining);
             let token = Arc::new(TokenB::new(granted.header, ends));
@@ -176,49 +176,6 @@ impl Exchange {
             Ok(answer) => answer::read(&answer),
             Err(crate::idp::Fault::Timeout) => Err(ExchangeError::Timeout),
             Err(fault) => Err(ExchangeError::Unavailable(fault.to_string())),
-        }
-    }
-
-    fn report(&self, metrics: &Metrics, outcome: &Result<Granted, ExchangeError>, took: Duration) {
-        let identity = &*self.identity.name;
-        let label = outcome.as_ref().map_or_else(ExchangeError::outcome, |_| ExchangeOutcome("success"));
-        metrics.exchange(identity, label, took);
-        let Err(error) = outcome else { return };
-        let refusal = error.refusal().cloned().unwrap_or_default();
-        let cause = if let ExchangeError::Unavailable(cause) = error { cause.as_str() } else { "" };
-        let correlation_id = refusal.correlation_id.as_deref().unwrap_or_default();
-        let suberror = refusal.suberror.as_deref().unwrap_or_default();
-        let remedy = hint(&refusal.error_codes).unwrap_or_default();
-        let (outcome, scope) = (label.0, self.template.scope());
-        let (error_codes, took_ms) = (format!("{:?}", refusal.error_codes), took.as_millis());
-        let idp_error = &*refusal.error;
-        if matches!(error, ExchangeError::Misconfigured(_)) {
-            tracing::error!(
-                identity,
-                outcome,
-                scope,
-                idp_error,
-                suberror,
-                error_codes,
-                correlation_id,
-                remedy,
-                took_ms,
-                "token exchange failed: our own registration or route is wrong"
-            );
-        } else {
-            tracing::warn!(
-                identity,
-                outcome,
-                scope,
-                idp_error,
-                suberror,
-                error_codes,
-                correlation_id,
-                remedy,
-                cause,
-                took_ms,
-                "token exchange failed"
-            );
         }
     }
 }

@@ -6,6 +6,7 @@ mod exchanger;
 mod flight;
 mod grant;
 mod hint;
+mod report;
 mod token;
 
 pub use error::{ExchangeError, IdpRefusal};

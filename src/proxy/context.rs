@@ -72,7 +72,7 @@ impl RequestContext {
     /// The caller's token A as it stands in the request.
     pub(super) fn token_a(&self) -> Option<&str> {
         let value = self.authorization.as_ref()?.to_str().ok()?;
-        value.rsplit(' ').find(|word| !word.is_empty())
+        value.split_ascii_whitespace().next_back()
     }
 }
 

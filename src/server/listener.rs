@@ -4,15 +4,16 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::os::fd::IntoRawFd;
-use std::path::PathBuf;
+use std::sync::Arc;
 
 use pingora::listeners::tls::TlsSettings;
 use pingora::proxy::HttpProxy;
 use pingora::server::Fds;
 use pingora::services::listening::Service;
+use rustls::server::danger::ClientCertVerifier;
 use tokio::net::{TcpListener, TcpSocket};
 
-use super::tls::{Certificate, TlsFiles, client_verifier};
+use super::tls::{Certificate, TlsFiles, UnusableFile, client_verifier};
 use crate::proxy::{Background, Gateway};
 
 /// One address that callers connect to.
@@ -29,23 +30,26 @@ pub struct ListenerSettings {
 pub struct Listener {
     socket: std::net::TcpListener,
     address: SocketAddr,
-    tls: Option<(Certificate, Option<std::sync::Arc<dyn rustls::server::danger::ClientCertVerifier>>)>,
+    tls: Option<Tls>,
 }
+
+/// What a TLS listener presents, and what it asks of callers.
+type Tls = (Certificate, Option<Arc<dyn ClientCertVerifier>>);
 
 /// Why a listener cannot serve.
 #[derive(Debug)]
 pub enum StartError {
     /// The address cannot be bound.
     Bind(SocketAddr, std::io::Error),
-    /// A file of its TLS settings cannot be used; which one, and why.
-    Tls(PathBuf, String),
+    /// A file of its TLS settings cannot be used.
+    Tls(UnusableFile),
 }
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bind(address, cause) => write!(f, "failed to listen on {address}: {cause}"),
-            Self::Tls(file, cause) => write!(f, "failed to use {}: {cause}", file.display()),
+            Self::Tls(unusable) => unusable.fmt(f),
         }
     }
 }
@@ -62,7 +66,7 @@ impl Listener {
         let socket = listen(settings.address).and_then(TcpListener::into_std).map_err(failed)?;
         let address = socket.local_addr().map_err(failed)?;
         let tls = match &settings.tls {
-            Some(files) => Some((Certificate::load(files)?, client_verifier(files)?)),
+            Some(files) => Some(load(files).map_err(StartError::Tls)?),
             None => None,
         };
         Ok(Self { socket, address, tls })
@@ -91,6 +95,10 @@ impl Listener {
         service.add_tls_with_settings(&address, None, settings);
         Some(Box::pin(certificate.keep_fresh()))
     }
+}
+
+fn load(files: &TlsFiles) -> Result<Tls, UnusableFile> {
+    Ok((Certificate::load(files)?, client_verifier(files)?))
 }
 
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {

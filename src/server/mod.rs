@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use pingora::apps::HttpServerOptions;
 use pingora::proxy::http_proxy_service;
 use pingora::server::configuration::ServerConf;
 use pingora::services::Service as _;
@@ -18,7 +19,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::proxy::Gateway;
 
 pub use listener::{Listener, ListenerSettings, StartError};
-pub use tls::TlsFiles;
+pub use tls::{TlsFiles, UnusableFile};
 
 /// Makes aws-lc-rs the cryptography of this process, before anything else chooses another.
 pub fn install_crypto_provider() {
@@ -62,6 +63,11 @@ pub async fn serve(
     let (shutdown, watched) = watch::channel(false);
     let conf = Arc::new(ServerConf { max_retries: MAX_ATTEMPTS, ..ServerConf::default() });
     let mut service = http_proxy_service(&conf, gateway.clone());
+    if let Some(proxy) = service.app_logic_mut() {
+        let mut options = HttpServerOptions::default();
+        options.h2_idle_timeout = Some(H2_IDLE_TIMEOUT);
+        proxy.server_options = Some(options);
+    }
     let mut descriptors = pingora::server::Fds::new();
     let mut background = JoinSet::new();
     for listener in listeners {
@@ -101,6 +107,8 @@ async fn drain(gateway: &Gateway, accepting: tokio::task::JoinHandle<()>, deadli
 
 /// Attempts of one request at its target: connections to several addresses, and one repetition with a fresh token.
 const MAX_ATTEMPTS: usize = 6;
+/// How long an HTTP/2 connection without requests is kept.
+const H2_IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// How often the number of requests in flight is looked at while draining.
 const POLL: Duration = Duration::from_millis(10);
 /// How long a request that has just arrived may take to be counted.

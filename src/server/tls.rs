@@ -1,5 +1,6 @@
 //! The certificate of a listener, read again when its files change, and the check of callers' certificates.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -12,8 +13,6 @@ use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::listener::StartError;
-
 /// `tls` of a listener: files in PEM.
 #[derive(Debug, Clone)]
 pub struct TlsFiles {
@@ -23,6 +22,19 @@ pub struct TlsFiles {
     pub private_key: PathBuf,
     /// Certificates of the authorities whose clients may connect; none means that no client certificate is asked for.
     pub client_ca: Option<PathBuf>,
+}
+
+/// A file of the TLS settings that cannot be used.
+#[derive(Debug)]
+pub struct UnusableFile {
+    file: PathBuf,
+    cause: String,
+}
+
+impl fmt::Display for UnusableFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "failed to use {}: {}", self.file.display(), self.cause)
+    }
 }
 
 /// The certificate that a listener presents.
@@ -43,7 +55,7 @@ impl ResolvesServerCert for Current {
 }
 
 impl Certificate {
-    pub(super) fn load(files: &TlsFiles) -> Result<Self, StartError> {
+    pub(super) fn load(files: &TlsFiles) -> Result<Self, UnusableFile> {
         let current = Arc::new(Current(ArcSwap::from_pointee(certified_key(files)?)));
         Ok(Self { files: files.clone(), current })
     }
@@ -79,7 +91,7 @@ impl Certificate {
 }
 
 /// The check of callers' certificates, where `client_ca` asks for it.
-pub(super) fn client_verifier(files: &TlsFiles) -> Result<Option<Arc<dyn ClientCertVerifier>>, StartError> {
+pub(super) fn client_verifier(files: &TlsFiles) -> Result<Option<Arc<dyn ClientCertVerifier>>, UnusableFile> {
     let Some(file) = &files.client_ca else { return Ok(None) };
     let mut roots = RootCertStore::empty();
     for certificate in certificates(file)? {
@@ -89,7 +101,7 @@ pub(super) fn client_verifier(files: &TlsFiles) -> Result<Option<Arc<dyn ClientC
     Ok(Some(verifier))
 }
 
-fn certified_key(files: &TlsFiles) -> Result<CertifiedKey, StartError> {
+fn certified_key(files: &TlsFiles) -> Result<CertifiedKey, UnusableFile> {
     let chain = certificates(&files.certificate)?;
     let file = &files.private_key;
     let key = PrivateKeyDer::from_pem_file(file).map_err(|cause| unusable(file, &cause))?;
@@ -97,7 +109,7 @@ fn certified_key(files: &TlsFiles) -> Result<CertifiedKey, StartError> {
         .map_err(|cause| unusable(file, &cause))
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, StartError> {
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, UnusableFile> {
     let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     match read {
         Ok(certificates) if certificates.is_empty() => Err(unusable(file, &"no certificate in it")),
@@ -106,8 +118,8 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, StartError>
     }
 }
 
-fn unusable(file: &Path, cause: &dyn std::fmt::Display) -> StartError {
-    StartError::Tls(file.to_owned(), cause.to_string())
+fn unusable(file: &Path, cause: &dyn std::fmt::Display) -> UnusableFile {
+    UnusableFile { file: file.to_owned(), cause: cause.to_string() }
 }
 
 /// How often the files are looked at.
