@@ -62,11 +62,11 @@ impl<'a> Walk<'a> {
         let (emulator, proxy, admin) = (self.emulator.url(), &self.proxy, &self.admin);
         writeln!(self.out, "\nEverything stays up until you press Ctrl-C. Try it:\n")?;
         writeln!(self.out, "  A=$(curl -s '{emulator}/emulator/tokens?format=text')")?;
-        writeln!(self.out, "  curl -i {proxy}/orders/1 -H \"Authorization: Bearer $A\"")?;
-        writeln!(self.out, "  curl -i {proxy}/payroll/me -H \"Authorization: Bearer $A\"        # step-up")?;
+        writeln!(self.out, "  curl -si {proxy}/orders/1 -H \"Authorization: Bearer $A\"")?;
+        writeln!(self.out, "  curl -si {proxy}/payroll/me -H \"Authorization: Bearer $A\"        # step-up")?;
         writeln!(self.out, "  A=$(curl -s '{emulator}/emulator/tokens?format=text&acrs=c1')")?;
-        writeln!(self.out, "  curl -i {proxy}/payroll/me -H \"Authorization: Bearer $A\"        # satisfied")?;
-        writeln!(self.out, "  curl -i {proxy}/orders/challenge -H \"Authorization: Bearer $A\"  # from the target")?;
+        writeln!(self.out, "  curl -si {proxy}/payroll/me -H \"Authorization: Bearer $A\"        # satisfied")?;
+        writeln!(self.out, "  curl -si {proxy}/orders/challenge -H \"Authorization: Bearer $A\"  # from the target")?;
         writeln!(self.out, "  curl -s {emulator}/emulator/counters; curl -s {admin}/metrics")?;
         Ok(())
     }
