@@ -320,6 +320,8 @@ fn prepare_session(session: &mut Session, context: &mut RequestContext) {
     if context.upgrade {
         session.set_read_timeout(None);
     }
+    // Without this, the bytes of a second request end the connection before the first one is answered.
+    session.as_mut().set_pipelining_enabled(true);
 }
 
 fn forwarding(session: &Session) -> Forwarding {
