@@ -3,4 +3,6 @@
 #![expect(missing_debug_implementations, reason = "nothing here is printed")]
 
 mod first;
+mod relay;
+mod relay_body;
 mod support;

@@ -2,6 +2,7 @@
 
 pub mod log;
 pub mod raw;
+pub mod wire;
 
 use std::sync::Mutex;
 use std::time::Duration;
