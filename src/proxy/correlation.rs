@@ -9,6 +9,8 @@ pub(super) struct Correlation {
     pub(super) request_id: HeaderValue,
     /// The caller's `traceparent` where it is well-formed, or a new one that asks nobody to sample.
     pub(super) traceparent: HeaderValue,
+    /// Whether `traceparent` is the caller's; where it is not, its `tracestate` belongs to no trace.
+    pub(super) continues_trace: bool,
 }
 
 impl Correlation {
@@ -18,6 +20,7 @@ impl Correlation {
         let traceparent = only(headers, "traceparent").filter(|value| is_traceparent(value.as_bytes()));
         Self {
             request_id: request_id.cloned().unwrap_or_else(new_request_id),
+            continues_trace: traceparent.is_some(),
             traceparent: traceparent.cloned().unwrap_or_else(new_traceparent),
         }
     }

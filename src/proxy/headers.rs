@@ -53,6 +53,9 @@ pub(super) fn prepare_request(
         request.insert_header(X_FORWARDED_HOST, host.clone())?;
     }
     request.insert_header(X_FORWARDED_PROTO, forwarding.scheme)?;
+    if !correlation.continues_trace {
+        request.remove_header("tracestate");
+    }
     request.insert_header(X_REQUEST_ID, correlation.request_id.clone())?;
     request.insert_header(TRACEPARENT, correlation.traceparent.clone())
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use http::header::{AUTHORIZATION, HOST, HeaderValue};
+use http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderValue, UPGRADE};
 use http::{StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -199,6 +199,10 @@ impl ProxyHttp for Gateway {
             return Err(not_admitted());
         };
         headers::prepare_request(request, admission, correlation, &forwarding(session))?;
+        if !context.upgrade {
+            request.remove_header(&CONNECTION);
+            request.remove_header(&UPGRADE);
+        }
         let carrier = context.token_a().and_then(|token| headers::carries(request, token.as_bytes()));
         if let Some(carrier) = carrier {
             tracing::warn!(
@@ -278,9 +282,12 @@ impl ProxyHttp for Gateway {
             context.rejection = Some(rejection);
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         }
-        let can_reuse_downstream = respond::refuse(session, context, rejection).await.is_ok();
+        // Pingora closes after most failures, whatever is returned here: the caller has to be told.
+        session.set_keepalive(None);
+        // Where the answer does not get through, nobody is left to be told.
+        let _ = respond::refuse(session, context, rejection).await;
         let error_code = session.response_written().map_or(0, |response| response.status.as_u16());
-        FailToProxy { error_code, can_reuse_downstream }
+        FailToProxy { error_code, can_reuse_downstream: false }
     }
 
     async fn logging(&self, session: &mut Session, _error: Option<&Error>, context: &mut RequestContext) {
@@ -313,7 +320,7 @@ fn prepare_session(session: &mut Session, context: &mut RequestContext) {
     context.correlation = Some(Correlation::of(&request.headers));
     context.authorization = request.headers.get(AUTHORIZATION).cloned();
     context.caller_version = request.version;
-    context.upgrade = session.is_upgrade_req();
+    context.upgrade = wellformed::asks_for_websocket(request);
     if context.caller_version == Version::HTTP_11 && session.as_ref().get_keepalive().is_some() {
         session.set_keepalive(Some(KEEPALIVE.as_secs()));
     }

@@ -1,6 +1,8 @@
 //! What of a request, beyond its path, could be read in two ways: such requests are refused before anything is decided.
 
-use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING};
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING, UPGRADE,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Version};
 use pingora::http::RequestHeader;
 
@@ -79,10 +81,22 @@ fn check_connection(value: &HeaderValue) -> Result<(), Rejection> {
 /// # Errors
 /// Where there is one.
 pub(super) fn check_method_override(headers: &HeaderMap) -> Result<(), Rejection> {
-    if METHOD_OVERRIDES.iter().any(|name| headers.contains_key(*name)) {
+    // Some servers read `_` as `-`.
+    let overrides = |name: &HeaderName| METHOD_OVERRIDES.contains(&&*name.as_str().replace('_', "-"));
+    if headers.keys().any(overrides) {
         return Err(Rejection::Ambiguous("a header names another method than the request line"));
     }
     Ok(())
+}
+
+/// Whether the request asks to go on as a WebSocket (RFC 6455 section 4.1): the one upgrade that is passed on, and only
+/// where it is asked of this connection.
+pub(super) fn asks_for_websocket(request: &RequestHeader) -> bool {
+    let upgrade = request.headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let mut options =
+        request.headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    let asked = options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"));
+    request.version == Version::HTTP_11 && upgrade && asked
 }
 
 const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
@@ -151,8 +165,18 @@ mod tests {
     }
 
     #[test]
+    fn an_upgrade_is_asked_of_the_connection() {
+        let asks =
+            |upgrade, connection| asks_for_websocket(&request(&[("upgrade", upgrade), ("connection", connection)]));
+        assert!(asks("WebSocket", "keep-alive, Upgrade"));
+        assert!(!asks("websocket", "keep-alive") && !asks("h2c", "Upgrade, HTTP2-Settings"));
+    }
+
+    #[test]
     fn a_second_method_is_noticed() {
-        assert!(check_method_override(&request(&[("X-HTTP-Method-Override", "DELETE")]).headers).is_err());
+        for name in ["X-HTTP-Method-Override", "x_http-method_override"] {
+            assert!(check_method_override(&request(&[(name, "DELETE")]).headers).is_err(), "{name}");
+        }
         assert!(check_method_override(&request(&[]).headers).is_ok());
     }
 }
