@@ -2,7 +2,9 @@
 #![expect(unreachable_pub, reason = "a test binary exports nothing; `pub` marks what other files here use")]
 #![expect(missing_debug_implementations, reason = "nothing here is printed")]
 
+mod connections;
 mod first;
+mod forward;
 mod relay;
 mod relay_body;
 mod support;

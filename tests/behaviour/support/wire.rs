@@ -1,8 +1,8 @@
 //! HTTP/1.1 as it is on the wire, from both sides of the proxy: a target that a test scripts connection by
 //! connection, and a caller that reads its answers message by message, without a library that would tidy them up.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -16,7 +16,7 @@ use super::World;
 pub struct WireTarget {
     pub url: String,
     connections: Arc<AtomicUsize>,
-    requests: Arc<AtomicUsize>,
+    heads: Heads,
     serving: JoinHandle<()>,
 }
 
@@ -26,10 +26,17 @@ impl WireTarget {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), serve)
+    }
+
+    /// As [`Self::start`], on a socket of the test.
+    pub fn start_on<F>(listener: TcpListener, serve: impl Fn(Wire<TcpStream>, usize) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let (connections, requests) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let (accepted, read) = (Arc::clone(&connections), Arc::clone(&requests));
+        let (connections, heads) = (Arc::new(AtomicUsize::new(0)), Heads::default());
+        let (accepted, read) = (Arc::clone(&connections), Arc::clone(&heads));
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let turn = accepted.fetch_add(1, Ordering::SeqCst);
@@ -37,7 +44,7 @@ impl WireTarget {
                 tokio::spawn(serve(wire, turn));
             }
         });
-        Self { url, connections, requests, serving }
+        Self { url, connections, heads, serving }
     }
 
     /// Answers the first request with the first answer, and so on, the last one from then on, on connections that stay
@@ -83,7 +90,19 @@ impl WireTarget {
 
     /// How many requests arrived, counted by their header sections.
     pub fn requests(&self) -> usize {
-        self.requests.load(Ordering::SeqCst)
+        self.heads.lock().unwrap().len()
+    }
+
+    /// The header sections that arrived.
+    pub fn received(&self) -> Vec<Message> {
+        self.heads.lock().unwrap().iter().cloned().map(Message::without_body).collect()
+    }
+
+    /// The only request that arrived.
+    pub fn only_request(&self) -> Message {
+        let mut received = self.received();
+        assert_eq!(received.len(), 1, "{received:?}");
+        received.remove(0)
     }
 }
 
@@ -97,8 +116,11 @@ impl Drop for WireTarget {
 pub struct Wire<S> {
     pub stream: S,
     pending: Vec<u8>,
-    heads: Arc<AtomicUsize>,
+    heads: Heads,
 }
+
+/// The header sections read so far.
+type Heads = Arc<Mutex<Vec<Vec<u8>>>>;
 
 /// A message as it was on the wire.
 #[derive(Debug, Clone)]
@@ -161,9 +183,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// The next header section, whatever body it announces: answers to `HEAD`, and bodies read step by step.
     pub async fn read_head(&mut self) -> Option<Vec<u8>> {
         let head = self.read_through(b"\r\n\r\n").await;
-        if head.is_some() {
-            self.heads.fetch_add(1, Ordering::SeqCst);
-        }
+        self.heads.lock().unwrap().extend(head.clone());
         head
     }
 
@@ -191,7 +211,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     async fn read_body(&mut self, head: Vec<u8>, request: bool) -> Message {
-        let mut message = Message { head, body: Vec::new(), trailers: Vec::new(), end: End::Bodiless };
+        let mut message = Message::without_body(head);
         if message.header("transfer-encoding").eq_ignore_ascii_case("chunked") {
             message.end = if self.read_chunks(&mut message).await.is_some() { End::Chunked } else { End::Broken };
         } else if let Ok(length) = message.header("content-length").parse() {
@@ -251,6 +271,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 }
 
 impl Message {
+    fn without_body(head: Vec<u8>) -> Self {
+        Self { head, body: Vec::new(), trailers: Vec::new(), end: End::Bodiless }
+    }
+
     /// The first line.
     pub fn start_line(&self) -> String {
         String::from_utf8_lossy(&self.head).lines().next().unwrap_or_default().to_owned()
