@@ -3,8 +3,11 @@
 #![expect(missing_debug_implementations, reason = "nothing here is printed")]
 
 mod connections;
+mod exchange;
 mod first;
 mod forward;
+mod refusals;
 mod relay;
 mod relay_body;
 mod support;
+mod tokens;

@@ -26,6 +26,18 @@ pub fn lines_with(text: &str) -> Vec<serde_json::Value> {
     captured().lines().filter(|line| line.contains(text)).map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
+/// The access line of the request with this ID; it is written when the request is over.
+pub async fn access_line(request_id: &str) -> serde_json::Value {
+    let quoted = format!("\"request_id\":\"{request_id}\"");
+    let mut line = serde_json::Value::Null;
+    super::eventually("the request is logged", async || {
+        line = lines_with(&quoted).into_iter().find(|line| line["message"] == "request").unwrap_or_default();
+        !line.is_null()
+    })
+    .await;
+    line
+}
+
 struct Capture;
 
 impl Write for Capture {

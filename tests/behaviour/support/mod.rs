@@ -1,10 +1,12 @@
 //! A world for a test: emulator, sample target and proxy, each on a port of its own, and what went through them.
 
+pub mod gate;
 pub mod log;
 pub mod raw;
+pub mod refusal;
 pub mod wire;
 
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
@@ -65,14 +67,21 @@ impl World {
 
     /// A world with further settings of its identity, each line indented by four blanks.
     pub async fn with(options: EmulatorOptions, identity: &str, routes: &str) -> Self {
+        let emulator = Emulator::start(listener(), options).await.unwrap();
+        let world = Self::around(emulator, identity, routes, |configuration| configuration).await;
+        world.proxy.wait_until_ready().await;
+        world
+    }
+
+    /// A world around this identity provider, whose proxy may not be ready yet; `edit` has the last word about its
+    /// configuration.
+    pub async fn around(emulator: Emulator, identity: &str, routes: &str, edit: impl Fn(String) -> String) -> Self {
         log::capture();
         install_crypto_provider();
-        let emulator = Emulator::start(listener(), options).await.unwrap();
         let options = SampleTargetOptions { emulator: Some(emulator.clone()), ..SampleTargetOptions::default() };
         let target = SampleTarget::start(listener(), options).await.unwrap();
         let routes = routes.replace("{target}", target.url());
-        let proxy = Proxy::start(&configuration(emulator.url(), identity, &routes)).await;
-        proxy.wait_until_ready().await;
+        let proxy = Proxy::start(&edit(configuration(emulator.public_url(), identity, &routes))).await;
         Self { emulator, target, proxy, tokens: Mutex::default(), answers: Mutex::default() }
     }
 
@@ -132,6 +141,8 @@ impl Drop for World {
         });
         let mut secrets: Vec<_> = self.tokens.lock().unwrap().drain(..).chain(tokens_b).collect();
         secrets.push(SECRET.to_owned());
+        secrets.sort_unstable();
+        secrets.dedup();
         let answers = self.answers.lock().unwrap().join("\n");
         let log = log::captured();
         for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
@@ -230,10 +241,15 @@ pub fn listener() -> std::net::TcpListener {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap()
 }
 
-/// A client without redirects, cookies and retries.
+/// A client without redirects, cookies and retries. It opens a connection for each request: one that is kept would
+/// end with the runtime of the test that opened it.
 pub fn client() -> reqwest::Client {
-    install_crypto_provider();
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+    static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
+        install_crypto_provider();
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        client.pool_max_idle_per_host(0).build().unwrap()
+    });
+    CLIENT.clone()
 }
 
 /// Waits for something that is about to happen, for at most ten seconds.
