@@ -79,7 +79,7 @@ fn claim_reason(name: &str) -> &'static str {
         "exp" => "token claim exp is missing or of the wrong type",
         "nbf" => "token claim nbf is of the wrong type",
         "tid" => "token claim tid is missing or of the wrong type",
-        "oid" => "token has neither oid nor sub",
+        "oid" => "token claims oid and sub are missing or of the wrong type",
         _ => "a token claim is of the wrong type",
     }
 }
