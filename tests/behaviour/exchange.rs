@@ -85,7 +85,8 @@ async fn a_second_request_uses_the_remembered_token() {
     let second = served(&world, "/orders/2", &token).await;
     assert_eq!(first["authorization"]["token_sha256"], second["authorization"]["token_sha256"]);
     assert_eq!((world.token_requests(), world.target.total_hits()), (1, 2));
-    assert_eq!(world.proxy.metric("obo_proxy_cache_lookups_total{cache=\"token\",result=\"hit\"}").await, 1.0);
+    let remembered = world.proxy.metric("obo_proxy_cache_lookups_total{cache=\"token\",result=\"hit\"}").await;
+    assert!((remembered - 1.0).abs() < 0.1, "{remembered}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

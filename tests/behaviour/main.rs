@@ -1,6 +1,12 @@
 //! The proxy from outside: real sockets, a real key set, and an identity provider that counts what reaches it.
 #![expect(unreachable_pub, reason = "a test binary exports nothing; `pub` marks what other files here use")]
-#![expect(missing_debug_implementations, reason = "nothing here is printed")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails; so do the helpers of tests"
+)]
 
 mod connections;
 mod exchange;

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use obo_proxy::emulator::{EmulatorOptions, Fault};
+use obo_proxy::emulator::{EmulatorOptions, Endpoint, Fault};
+use obo_proxy::server::Departure;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::{ROUTES, served, world};
 use crate::support::gate::Gate;
-use crate::support::{Reply, World, at_once, eventually};
+use crate::support::raw::read_all;
+use crate::support::{Reply, World, at_once, client, eventually};
 
 /// A world whose token endpoint is behind a gate.
 async fn gated() -> (Gate, Arc<World>) {
@@ -113,9 +115,32 @@ async fn the_exchange_survives_the_caller_that_started_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_leaves_waits_for_the_exchange_of_its_last_request() {
+    let (gate, world) = gated().await;
+    let mut world = Arc::into_inner(world).unwrap();
+    gate.shut();
+    let mut caller = TcpStream::connect(world.proxy.address()).await.unwrap();
+    let token = world.token();
+    let request =
+        format!("GET /orders HTTP/1.1\r\nhost: h\r\nconnection: close\r\nauthorization: Bearer {token}\r\n\r\n");
+    caller.write_all(request.as_bytes()).await.unwrap();
+    eventually("the exchange has begun", async || gate.waiting() == 1).await;
+    let readiness = format!("{}/readyz", world.proxy.admin);
+    let release = async {
+        let is_draining = async || client().get(&readiness).send().await.unwrap().status() == 503;
+        eventually("the proxy is leaving", is_draining).await;
+        gate.open();
+    };
+    let (departure, ()) = tokio::join!(world.proxy.stop(), release);
+    let answer = String::from_utf8(read_all(&mut caller).await).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert_eq!((departure, world.token_requests(), world.target.total_hits()), (Departure::Clean, 1, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_callers_slow_exchange_holds_up_nobody_else() {
     let world = world().await;
-    world.emulator.faults().add(Fault::at(Default::default()).for_oid("slow").delay(Duration::from_secs(60)));
+    world.emulator.faults().add(Fault::at(Endpoint::Token).for_oid("slow").delay(Duration::from_mins(1)));
     let world = Arc::new(world);
     let (waiting, slow) = (Arc::clone(&world), world.token_of("slow"));
     let held = tokio::spawn(async move { waiting.get("/orders", &slow).await });

@@ -239,7 +239,7 @@ async fn a_passing_fault_is_not_noticed_by_the_caller() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_identity_provider_that_takes_too_long_is_a_gateway_timeout() {
     let world = World::with(EmulatorOptions::default(), "    timeout: 1s", ROUTES).await;
-    world.emulator.faults().add(Fault::at(Endpoint::Token).delay(Duration::from_secs(60)));
+    world.emulator.faults().add(Fault::at(Endpoint::Token).delay(Duration::from_mins(1)));
     let reply = world.get("/orders", &world.token()).await;
     Refusal::new(504, "idp_timeout", "The identity provider takes too long").retry_after("5").check(&world, &reply);
     assert_eq!((world.token_requests(), world.target.total_hits()), (2, 0));
@@ -248,7 +248,7 @@ async fn an_identity_provider_that_takes_too_long_is_a_gateway_timeout() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_slow_attempt_leaves_time_for_a_second_one() {
     let world = World::with(EmulatorOptions::default(), "    timeout: 4s", ROUTES).await;
-    world.emulator.faults().add(Fault::at(Endpoint::Token).delay(Duration::from_secs(60)).times(1));
+    world.emulator.faults().add(Fault::at(Endpoint::Token).delay(Duration::from_mins(1)).times(1));
     assert_eq!(world.get("/orders", &world.token()).await.status, 200);
     assert_eq!((world.token_requests(), world.target.total_hits()), (2, 1));
 }

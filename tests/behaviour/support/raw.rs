@@ -18,7 +18,7 @@ pub async fn exchange(address: &str, request: &[u8]) -> Vec<u8> {
 /// Reads until the peer closes or is silent for half a second.
 pub async fn read_all(stream: &mut TcpStream) -> Vec<u8> {
     let mut answer = Vec::new();
-    let mut buffer = [0; 65536];
+    let mut buffer = vec![0; 65536];
     while let Ok(Ok(read @ 1..)) = timeout(Duration::from_millis(500), stream.read(&mut buffer)).await {
         answer.extend_from_slice(&buffer[..read]);
     }

@@ -86,7 +86,7 @@ async fn an_oversized_token_is_refused_without_being_read() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_headers_are_refused() {
     let world = world().await;
-    let headers: String = (0..10_000).map(|number| format!("x-{number}: 1\r\n")).collect();
+    let headers = "x-more: 1\r\n".repeat(10_000);
     let token = world.token();
     let request = format!("GET /orders HTTP/1.1\r\nhost: h\r\nauthorization: Bearer {token}\r\n{headers}\r\n");
     let answer = answer_to(&world, request.as_bytes()).await;

@@ -134,7 +134,7 @@ async fn without_keys_the_proxy_is_not_ready_and_asks_to_wait_until_the_provider
 #[tokio::test(flavor = "multi_thread")]
 async fn a_provider_that_hangs_at_the_start_does_not_hold_up_callers() {
     let emulator = Emulator::start(listener(), EmulatorOptions::default()).await.unwrap();
-    emulator.faults().add(Fault::at(Endpoint::Jwks).delay(Duration::from_secs(60)));
+    emulator.faults().add(Fault::at(Endpoint::Jwks).delay(Duration::from_mins(1)));
     let world = World::around(emulator, "", ROUTES, |configuration| configuration).await;
     eventually("the key set is being fetched", async || downloads(&world) == 1).await;
     Refusal::idp_unavailable().check(&world, &world.get("/orders", &world.token()).await);
