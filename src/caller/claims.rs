@@ -115,7 +115,7 @@ mod tests {
 
     use super::*;
 
-    fn claims(change: Value) -> Result<Claims, InvalidToken> {
+    fn claims(change: &Value) -> Result<Claims, InvalidToken> {
         let mut object = json!({"iss": "i", "aud": "a", "tid": "t", "oid": "o", "exp": 10, "scp": "x y", "azp": "c"});
         for (name, value) in change.as_object().unwrap() {
             match value {
@@ -126,27 +126,27 @@ mod tests {
         Claims::read(object.as_object().unwrap())
     }
 
-    fn kind_of(change: Value) -> Kind {
+    fn kind_of(change: &Value) -> Kind {
         claims(change).unwrap().kind
     }
 
     #[test]
     fn reads_v1_and_v2_claims() {
-        let v2 = claims(json!({"roles": ["r"], "nbf": 1.9})).unwrap();
+        let v2 = claims(&json!({"roles": ["r"], "nbf": 1.9})).unwrap();
         assert_eq!((v2.scopes.len(), v2.client.as_deref(), v2.not_before), (2, Some("c"), Some(1)));
-        let v1 = claims(json!({"azp": null, "appid": "d", "oid": null, "sub": "s", "aud": ["a", "b"]})).unwrap();
+        let v1 = claims(&json!({"azp": null, "appid": "d", "oid": null, "sub": "s", "aud": ["a", "b"]})).unwrap();
         assert_eq!((v1.client.as_deref(), &*v1.subject, v1.audiences.len()), (Some("d"), "s", 2));
     }
 
     #[test]
     fn tells_users_apps_and_id_tokens_apart() {
-        assert_eq!(kind_of(json!({})), Kind::User);
-        assert_eq!(kind_of(json!({"idtyp": "user", "roles": ["r"]})), Kind::User);
-        assert_eq!(kind_of(json!({"idtyp": "app"})), Kind::App);
-        assert_eq!(kind_of(json!({"scp": null, "roles": ["r"]})), Kind::App);
-        assert_eq!(kind_of(json!({"scp": " "})), Kind::App);
-        assert_eq!(kind_of(json!({"scp": null, "azp": null, "roles": ["r"]})), Kind::Neither);
-        assert_eq!(kind_of(json!({"scp": null, "nonce": "n"})), Kind::Neither);
+        assert_eq!(kind_of(&json!({})), Kind::User);
+        assert_eq!(kind_of(&json!({"idtyp": "user", "roles": ["r"]})), Kind::User);
+        assert_eq!(kind_of(&json!({"idtyp": "app"})), Kind::App);
+        assert_eq!(kind_of(&json!({"scp": null, "roles": ["r"]})), Kind::App);
+        assert_eq!(kind_of(&json!({"scp": " "})), Kind::App);
+        assert_eq!(kind_of(&json!({"scp": null, "azp": null, "roles": ["r"]})), Kind::Neither);
+        assert_eq!(kind_of(&json!({"scp": null, "nonce": "n"})), Kind::Neither);
     }
 
     #[test]
@@ -168,7 +168,7 @@ mod tests {
             (json!({"roles": {"r": 1}}), "roles"),
             (json!({"idtyp": 1}), "idtyp"),
         ] {
-            assert_eq!(claims(change.clone()).unwrap_err(), InvalidToken::Claim(name), "{change}");
+            assert_eq!(claims(&change).unwrap_err(), InvalidToken::Claim(name), "{change}");
         }
     }
 }

@@ -173,9 +173,9 @@ mod tests {
         format!("{first}{}", "A".repeat(341))
     }
 
-    fn read(keys: Value, previous: &KeySet) -> Option<KeySet> {
+    fn read(keys: &Value, previous: &KeySet) -> Option<KeySet> {
         let issuers = [format!("https://idp/{TENANT}/v2.0").into()];
-        KeySet::read(json!({ "keys": keys }).to_string().as_bytes(), &issuers, TENANT, previous)
+        KeySet::read(&json!({ "keys": keys }).to_string().as_bytes(), &issuers, TENANT, previous)
     }
 
     fn rsa(kid: &str, first: char) -> Value {
@@ -189,7 +189,7 @@ mod tests {
         let mut own_issuer = rsa("own", 'w');
         own_issuer["issuer"] = json!("https://idp/{tenantid}/v2.0");
         let set = read(
-            json!([
+            &json!([
                 rsa("good", 'w'),
                 own_issuer,
                 other_issuer,
@@ -210,15 +210,15 @@ mod tests {
 
     #[test]
     fn an_empty_or_foreign_document_is_no_key_set() {
-        assert!(read(json!([]), &KeySet::default()).is_none());
-        assert!(read(json!({"a": 1}), &KeySet::default()).is_none());
+        assert!(read(&json!([]), &KeySet::default()).is_none());
+        assert!(read(&json!({"a": 1}), &KeySet::default()).is_none());
         assert!(KeySet::read(b"<html>", &[], TENANT, &KeySet::default()).is_none());
     }
 
     #[test]
     fn a_key_that_goes_or_changes_is_retired_and_one_that_stays_is_not() {
-        let old = read(json!([rsa("stays", 'w'), rsa("goes", 'w'), rsa("changes", 'w')]), &KeySet::default()).unwrap();
-        let new = read(json!([rsa("stays", 'w'), rsa("changes", 'x')]), &old).unwrap();
+        let old = read(&json!([rsa("stays", 'w'), rsa("goes", 'w'), rsa("changes", 'w')]), &KeySet::default()).unwrap();
+        let new = read(&json!([rsa("stays", 'w'), rsa("changes", 'x')]), &old).unwrap();
         old.retire_keys_missing_from(&new);
         assert!(!old.find("stays").unwrap().is_retired());
         assert!(old.find("goes").unwrap().is_retired());
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_key_fits_algorithms_of_its_own_family_only() {
-        let set = read(json!([rsa("k", 'w')]), &KeySet::default()).unwrap();
+        let set = read(&json!([rsa("k", 'w')]), &KeySet::default()).unwrap();
         let key = set.find("k").unwrap();
         assert!(key.fits(Algorithm::PS256));
         assert!(!key.fits(Algorithm::HS256) && !key.fits(Algorithm::ES256));

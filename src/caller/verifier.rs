@@ -1,7 +1,7 @@
 //! The only place where a token A becomes a caller.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
@@ -57,7 +57,8 @@ impl VerifiedCaller {
 
     /// How long the token still lives, by its own `exp`; nothing that was had for it may live longer.
     pub fn remaining(&self) -> Duration {
-        Duration::from_secs(self.claims.expires.saturating_sub(unix_now()))
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Duration::from_secs(self.claims.expires).saturating_sub(now)
     }
 
     fn is_still_good(&self, clock_skew: Duration) -> bool {

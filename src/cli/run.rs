@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{Failure, load, signals};
 use crate::instance::Instance;
-use crate::server::Departure;
+use crate::server::{self, Departure};
 use crate::telemetry;
 
 /// Serves the configuration until a signal ends it.
@@ -15,7 +15,15 @@ pub(super) async fn run(config: &Path) -> Result<(), Failure> {
     let instance = Instance::assemble(settings).await.map_err(Failure::new)?;
     let addresses: Vec<_> = instance.addresses().iter().map(ToString::to_string).collect();
     let admin = instance.admin_address().map(|address| address.to_string()).unwrap_or_default();
-    tracing::info!(listen = addresses.join(" "), admin, routes, version = env!("CARGO_PKG_VERSION"), "serving");
+    let open_files = server::raise_open_files();
+    tracing::info!(
+        listen = addresses.join(" "),
+        admin,
+        routes,
+        open_files,
+        version = env!("CARGO_PKG_VERSION"),
+        "serving"
+    );
     match instance.serve(Some(log.dropped_lines()), signals::stop()).await {
         Departure::Clean => tracing::info!("left with nothing in flight"),
         Departure::BrokenOff(requests) => tracing::warn!(requests, "left with requests broken off"),

@@ -104,7 +104,7 @@ pub(super) mod tests {
             algorithms: Vec::new(),
             clock_skew: Duration::ZERO,
             timeout: Duration::from_secs(10),
-            key_refresh: Duration::from_secs(3600),
+            key_refresh: Duration::from_hours(1),
         }
     }
 

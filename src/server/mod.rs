@@ -1,5 +1,6 @@
 //! Running the proxy: listeners, TLS, and leaving without losing a request.
 
+mod limits;
 mod listener;
 mod tls;
 
@@ -18,6 +19,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::proxy::Gateway;
 
+pub use limits::raise_open_files;
 pub use listener::{Listener, ListenerSettings, StartError};
 pub use tls::{TlsFiles, UnusableFile};
 

@@ -13,8 +13,7 @@ use http::{HeaderMap, Method, StatusCode};
 use obo_proxy::config;
 use obo_proxy::emulator::{Emulator, EmulatorOptions, SampleTarget, SampleTargetOptions, TokenRequest};
 use obo_proxy::instance::Instance;
-use obo_proxy::server::{Departure, install_crypto_provider};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use obo_proxy::server::{Departure, install_crypto_provider, raise_open_files};
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -78,7 +77,7 @@ impl World {
     /// configuration.
     pub async fn around(emulator: Emulator, identity: &str, routes: &str, edit: impl Fn(String) -> String) -> Self {
         log::capture();
-        allow_many_connections();
+        raise_open_files();
         install_crypto_provider();
         let options = SampleTargetOptions { emulator: Some(emulator.clone()), ..SampleTargetOptions::default() };
         let target = SampleTarget::start(listener(), options).await.unwrap();
@@ -241,13 +240,6 @@ pub fn configuration(authority: &str, identity: &str, routes: &str) -> String {
 /// A socket on a free port.
 pub fn listener() -> std::net::TcpListener {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap()
-}
-
-/// A thousand callers, the proxy and its target in one process have more sockets than many systems grant at first.
-fn allow_many_connections() {
-    let granted = getrlimit(Resource::Nofile);
-    // Where it is not granted, the tests that need it say so.
-    let _ = setrlimit(Resource::Nofile, Rlimit { current: granted.maximum, ..granted });
 }
 
 /// A client without redirects, cookies and retries. It opens a connection for each request: one that is kept would
