@@ -175,7 +175,7 @@ mod tests {
 
     fn read(keys: &Value, previous: &KeySet) -> Option<KeySet> {
         let issuers = [format!("https://idp/{TENANT}/v2.0").into()];
-        KeySet::read(&json!({ "keys": keys }).to_string().as_bytes(), &issuers, TENANT, previous)
+        KeySet::read(json!({ "keys": keys }).to_string().as_bytes(), &issuers, TENANT, previous)
     }
 
     fn rsa(kid: &str, first: char) -> Value {
