@@ -22,7 +22,7 @@ pub(super) fn record(session: &Session, context: &RequestContext, metrics: &Metr
         reason = context.rejection.as_ref().map(crate::rejection::Rejection::reason).unwrap_or_default(),
         fault = context.fault.as_ref().map(|(source, kind)| format!("{} {}", source.as_str(), kind.as_str())),
         route,
-        method = request.method.as_str(),
+        method = request.method.as_str().get(..MAX_LOGGED_METHOD).unwrap_or(request.method.as_str()),
         path = logged_path(context, request.uri.path()),
         oid = caller.map_or("", |caller| caller.subject()),
         tid = caller.map_or("", |caller| caller.tenant_id()),
@@ -49,5 +49,7 @@ fn milliseconds(time: std::time::Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
+/// As much of a method is logged, in bytes.
+const MAX_LOGGED_METHOD: usize = 32;
 /// The longest path that is logged, in bytes.
 const MAX_LOGGED_PATH: usize = 1024;

@@ -52,9 +52,6 @@ impl Gate {
     pub(super) async fn admit(&self, request: &RequestHeader, trail: &mut Trail) -> Result<Admission, Rejection> {
         let (route, path) = self.route(request)?;
         trail.route = Some(Arc::clone(&route));
-        if route.limits_methods {
-            wellformed::check_method_override(&request.headers)?;
-        }
         let token = bearer_token(&request.headers).map_err(bearer_rejection)?;
         let token_a = Digest::of(token.as_bytes());
         let caller = route.verifier.verify(token, &token_a).await.map_err(verify_rejection)?;
@@ -85,13 +82,17 @@ impl Gate {
         wellformed::check_framing(&request.headers)?;
         let target =
             RequestTarget::parse(wellformed::target(request)).map_err(|error| Rejection::Ambiguous(error.reason()))?;
+        wellformed::check_method(&request.method)?;
         if request.method == Method::TRACE {
             return Err(Rejection::MethodNotAllowed(WITHOUT_TRACE.into()));
         }
-        match self.routes.find(host.as_ref(), target.path(), &request.method) {
-            Found::Route(route, covered) => {
-                let rest = target.path().get(covered..).unwrap_or_default();
-                Ok((Arc::clone(route), route.target.path_for(rest, target.query())))
+        match self.routes.find(host.as_ref(), target.key(), &request.method) {
+            Found::Route(hit) => {
+                if hit.by_method {
+                    wellformed::check_method_override(&request.headers)?;
+                }
+                let path = hit.route.target.path_for(target.rest(hit.covered), target.query());
+                Ok((Arc::clone(hit.route), path))
             }
             Found::MethodNotAllowed(allowed) => Err(Rejection::MethodNotAllowed(allowed.into())),
             Found::Nothing => Err(Rejection::NoRoute),

@@ -36,8 +36,6 @@ pub(super) struct Route {
     pub(super) exchange: Option<Arc<Exchange>>,
     pub(super) require: Requirements,
     pub(super) party: Party,
-    /// Whether it is for some methods only, so that a header that names another method would matter.
-    pub(super) limits_methods: bool,
 }
 
 impl Route {
@@ -47,7 +45,6 @@ impl Route {
             Grant::None => None,
         };
         Self {
-            limits_methods: !settings.pattern.methods.is_empty(),
             name: settings.name,
             target: Arc::new(Target::new(settings.target)),
             verifier,

@@ -3,7 +3,7 @@
 use http::header::{
     AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use pingora::http::RequestHeader;
 
 use crate::rejection::Rejection;
@@ -76,14 +76,26 @@ fn check_connection(value: &HeaderValue) -> Result<(), Rejection> {
     }
 }
 
-/// A header that names another method than the request line, for a route that is limited to methods.
+/// Methods are told apart by case (RFC 9110 section 9.1), but not by every server: `delete` is refused, whoever reads
+/// it as `DELETE`.
+///
+/// # Errors
+/// A method that is not written in capitals, or absurdly long.
+pub(super) fn check_method(method: &Method) -> Result<(), Rejection> {
+    let name = method.as_str();
+    let plain = name.len() <= MAX_METHOD && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
+    if plain { Ok(()) } else { Err(Rejection::Ambiguous("method is not written in capitals")) }
+}
+
+/// A header that names another method than the request line, for a path where the method decides.
 ///
 /// # Errors
 /// Where there is one.
 pub(super) fn check_method_override(headers: &HeaderMap) -> Result<(), Rejection> {
     // Some servers read `_` as `-`.
-    let overrides = |name: &HeaderName| METHOD_OVERRIDES.contains(&&*name.as_str().replace('_', "-"));
-    if headers.keys().any(overrides) {
+    let overrides = |name: &str| METHOD_OVERRIDES.contains(&name);
+    let disguised = |name: &str| name.contains('_') && overrides(&name.replace('_', "-"));
+    if headers.keys().map(HeaderName::as_str).any(|name| overrides(name) || disguised(name)) {
         return Err(Rejection::Ambiguous("a header names another method than the request line"));
     }
     Ok(())
@@ -98,6 +110,9 @@ pub(super) fn asks_for_websocket(request: &RequestHeader) -> bool {
     let asked = options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"));
     request.version == Version::HTTP_11 && upgrade && asked
 }
+
+/// The longest method, in bytes.
+const MAX_METHOD: usize = 32;
 
 const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 

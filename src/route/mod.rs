@@ -9,4 +9,4 @@ mod tree;
 pub use host::{HostError, HostName, HostPattern};
 pub use path::{PathError, RequestTarget};
 pub use pattern::{Pattern, PatternError, RoutePath};
-pub use table::{Found, RouteTable, Tie};
+pub use table::{Found, Hit, RouteTable, Tie};

@@ -1,7 +1,8 @@
 //! The request target in its one reading: a path that two parsers could read differently is refused, not repaired.
 //!
 //! What is matched is what is forwarded. The only change ever made is to write percent-encodings with capital
-//! letters (RFC 3986 section 6.2.2.1), so that `%c3` and `%C3` take the same route.
+//! letters (RFC 3986 section 6.2.2.1), so that `%c3` and `%C3` take the same route. Routes are found by what the path
+//! says to a server that decodes it: `/a%3Ab` takes the route of `/a:b`, and is forwarded as `/a%3Ab`.
 
 use std::borrow::Cow;
 
@@ -9,6 +10,8 @@ use std::borrow::Cow;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestTarget<'a> {
     path: Cow<'a, str>,
+    /// The path with every visible character decoded; what routes are found by.
+    key: Option<String>,
     query: Option<&'a str>,
 }
 
@@ -27,7 +30,23 @@ impl<'a> RequestTarget<'a> {
             None => (text, None),
         };
         query.map_or(Ok(()), check_query)?;
-        Ok(Self { path: canonical_path(path)?, query })
+        let path = canonical_path(path)?;
+        let key = match match_key(&path) {
+            Cow::Owned(key) => Some(key),
+            Cow::Borrowed(_) => None,
+        };
+        Ok(Self { path, key, query })
+    }
+
+    /// The path as routes are found by it.
+    pub fn key(&self) -> &str {
+        self.key.as_deref().unwrap_or(&self.path)
+    }
+
+    /// What is left of the path, as it is forwarded, behind the first `covered` bytes of its key.
+    pub fn rest(&self, covered: usize) -> &str {
+        let at = if self.key.is_some() { offset_in_path(&self.path, covered) } else { covered };
+        self.path.get(at..).unwrap_or_default()
     }
 
     /// The path, beginning with `/`.
@@ -70,6 +89,8 @@ pub enum PathError {
     NeedlessEncoding,
     /// What it encodes is not UTF-8.
     EncodedNotUtf8,
+    /// It encodes an encoding of an encoding, and so on, or is too long to be decoded at all.
+    EncodedTooOften,
 }
 
 impl PathError {
@@ -89,6 +110,7 @@ impl PathError {
             Self::MalformedEncoding => "path has a malformed percent-encoding",
             Self::NeedlessEncoding => "path encodes a character that needs no encoding",
             Self::EncodedNotUtf8 => "path encodes bytes that are not UTF-8",
+            Self::EncodedTooOften => "path is encoded more than three times over, or too long to be decoded",
         }
     }
 }
@@ -111,8 +133,40 @@ pub(super) fn canonical_path(path: &str) -> Result<Cow<'_, str>, PathError> {
     if !encoded {
         return Ok(Cow::Borrowed(path));
     }
+    if path.len() > MAX_ENCODED_PATH {
+        return Err(PathError::EncodedTooOften);
+    }
     path.split('/').try_for_each(check_encoded_segment)?;
     Ok(with_capital_encodings(path))
+}
+
+/// The path with every encoded character decoded that a server shows to its router: all that is visible, and the
+/// blank, but for `%`, `?` and `#`. A canonical path has no other way to spell a segment.
+pub(super) fn match_key(canonical: &str) -> Cow<'_, str> {
+    let Some(first) = canonical.find('%') else { return Cow::Borrowed(canonical) };
+    let (plain, mut rest) = canonical.split_at(first);
+    let mut key = plain.to_owned();
+    while let Some(character) = rest.chars().next() {
+        let decoded = shown_character(rest);
+        key.push(decoded.unwrap_or(character));
+        rest = rest.get(if decoded.is_some() { 3 } else { character.len_utf8() }..).unwrap_or_default();
+    }
+    if key == canonical { Cow::Borrowed(canonical) } else { Cow::Owned(key) }
+}
+
+/// The byte of a canonical path behind `covered` bytes of its key.
+fn offset_in_path(path: &str, covered: usize) -> usize {
+    let mut at = 0;
+    for _ in 0..covered {
+        at += if path.get(at..).and_then(shown_character).is_some() { 3 } else { 1 };
+    }
+    at
+}
+
+/// The visible character that the text begins with, if it begins with an encoded one.
+fn shown_character(text: &str) -> Option<char> {
+    let digits = text.strip_prefix('%')?.as_bytes().first_chunk::<2>()?;
+    hex_byte(*digits).filter(|byte| matches!(byte, b' '..=b'~') && !b"%?#".contains(byte)).map(char::from)
 }
 
 fn check_plain_byte(byte: u8) -> Result<(), PathError> {
@@ -139,17 +193,15 @@ fn check_plain_segment(segment: &str, last: bool) -> Result<(), PathError> {
 /// Decodes a segment until nothing is left to decode, so that a server that decodes once too often finds nothing new.
 fn check_encoded_segment(segment: &str) -> Result<(), PathError> {
     let mut current = segment.as_bytes().to_vec();
-    let mut outermost = true;
-    while current.contains(&b'%') {
-        let decoded = decode_once(&current, outermost)?;
+    for round in 0..MAX_DECODINGS {
+        let decoded = decode_once(&current, round == 0)?;
         check_decoded(&decoded)?;
         if decoded == current {
-            break;
+            return Ok(());
         }
         current = decoded;
-        outermost = false;
     }
-    Ok(())
+    Err(PathError::EncodedTooOften)
 }
 
 fn check_decoded(decoded: &[u8]) -> Result<(), PathError> {
@@ -224,6 +276,12 @@ fn check_query(query: &str) -> Result<(), PathError> {
     })
 }
 
+/// How often a segment is decoded in search of something new: a fourth layer is no accident.
+const MAX_DECODINGS: usize = 4;
+
+/// The longest path with encodings in it that is looked at, in bytes.
+const MAX_ENCODED_PATH: usize = 16 * 1024;
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -286,6 +344,7 @@ mod tests {
             ("/graph/%2e%2e/admin", E::DotSegment),
             ("/graph/.%2E/admin", E::DotSegment),
             ("/graph/%2e", E::DotSegment),
+            ("/graph/%252525252e", E::EncodedTooOften),
             ("/graph/%252e%252e/admin", E::DotSegment),
             ("/graph/%25252e%25252e/admin", E::DotSegment),
             ("/graph/%25%32%65%25%32%65", E::NeedlessEncoding),
@@ -321,6 +380,31 @@ mod tests {
             assert_eq!(path_of(raw), Err(cause), "{raw}");
         }
         assert_eq!(RequestTarget::parse(b"/a\xff"), Err(PathError::NotAscii));
+    }
+
+    #[test]
+    fn routes_are_found_by_what_the_path_says_and_the_rest_is_forwarded_as_it_came() {
+        for (raw, key, covered, rest) in [
+            ("/v1/items%3Apurge/x", "/v1/items:purge/x", 15, "/x"),
+            ("/v1/items%3apurge/x%2Cy", "/v1/items:purge/x,y", 15, "/x%2Cy"),
+            ("/a%20b/c", "/a b/c", 4, "/c"),
+            ("/100%25/c", "/100%25/c", 7, "/c"),
+            ("/caf%C3%A9%40/c", "/caf%C3%A9@/c", 11, "/c"),
+            ("/a%23%3F/c", "/a%23%3F/c", 8, "/c"),
+            ("/plain/c", "/plain/c", 6, "/c"),
+        ] {
+            let target = RequestTarget::parse(raw.as_bytes()).unwrap();
+            assert_eq!((target.key(), target.rest(covered)), (key, rest), "{raw}");
+            assert_eq!(target.rest(0), target.path());
+        }
+    }
+
+    #[test]
+    fn a_path_of_nested_encodings_is_refused_without_being_unwrapped() {
+        let raw = format!("/%{}", "25".repeat(8_000));
+        assert_eq!(path_of(&raw), Err(PathError::EncodedTooOften));
+        assert_eq!(path_of(&format!("/{}%20", "a".repeat(MAX_ENCODED_PATH))), Err(PathError::EncodedTooOften));
+        assert!(path_of(&format!("/{}", "a".repeat(MAX_ENCODED_PATH))).is_ok());
     }
 
     proptest! {

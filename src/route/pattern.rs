@@ -3,7 +3,7 @@
 use http::Method;
 
 use super::host::HostPattern;
-use super::path::{PathError, canonical_path};
+use super::path::{PathError, canonical_path, match_key};
 
 /// The part of a route that decides which requests take it.
 #[derive(Debug, Clone)]
@@ -43,7 +43,7 @@ impl RoutePath {
         Self::checked(text, true)
     }
 
-    /// The path as written.
+    /// The path, decoded as far as requests are when their route is looked for.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -61,7 +61,7 @@ impl RoutePath {
             return Err(PatternError::Query);
         }
         let text = canonical_path(text).map_err(PatternError::Path)?;
-        Ok(Self { text: text.into(), exact })
+        Ok(Self { text: match_key(&text).into(), exact })
     }
 }
 

@@ -24,12 +24,23 @@ pub struct RouteTable<T> {
 /// The outcome of a look-up.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found<'a, T> {
-    /// A route, and how many bytes of the path it covers; the rest is empty or begins with `/`.
-    Route(&'a T, usize),
+    /// A route.
+    Route(Hit<'a, T>),
     /// The path is served, but not for this method; these are (the value of `Allow`).
     MethodNotAllowed(&'a str),
     /// Nothing is served there.
     Nothing,
+}
+
+/// A route that takes a request.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Hit<'a, T> {
+    /// The route.
+    pub route: &'a T,
+    /// How many bytes of the path's key it covers; the rest is empty or begins with `/`.
+    pub covered: usize,
+    /// Whether the method had a say: some route of this very path is limited to methods.
+    pub by_method: bool,
 }
 
 /// Two routes that ask for the same requests, by their positions.
@@ -67,7 +78,7 @@ impl<T> RouteTable<T> {
             return Found::Nothing;
         };
         match methods.find(method).and_then(|route| self.routes.get(route)) {
-            Some(route) => Found::Route(route, covered),
+            Some(route) => Found::Route(Hit { route, covered, by_method: !methods.allow().is_empty() }),
             None => Found::MethodNotAllowed(methods.allow()),
         }
     }
@@ -133,6 +144,21 @@ mod tests {
         table.find(Some(&HostName::parse(host.as_bytes()).unwrap()), path, method)
     }
 
+    fn hit(found: Found<'_, usize>) -> Option<(usize, usize)> {
+        if let Found::Route(hit) = found { Some((*hit.route, hit.covered)) } else { None }
+    }
+
+    #[test]
+    fn a_route_without_methods_beside_one_with_methods_is_found_by_method() {
+        let table =
+            table(vec![pattern(&[], "/a", &[Method::DELETE]), pattern(&[], "/a", &[]), pattern(&[], "/b", &[])]);
+        let table = table.unwrap();
+        for (path, by_method) in [("/a", true), ("/b", false)] {
+            let Found::Route(hit) = find(&table, "h", path, &Method::POST) else { panic!("{path}") };
+            assert_eq!(hit.by_method, by_method, "{path}");
+        }
+    }
+
     #[test]
     fn the_host_outranks_the_path_and_the_path_the_method() {
         let table = table(vec![
@@ -151,9 +177,9 @@ mod tests {
             ("y.x.eu.contoso.com", "/a/b/c", 2, 2),
             ("api.eu.contoso.com", "/a/b/c", 3, 2),
         ] {
-            assert_eq!(find(&table, host, path, &Method::GET), Found::Route(&route, covered), "{host}");
+            assert_eq!(hit(find(&table, host, path, &Method::GET)), Some((route, covered)), "{host}");
         }
-        assert_eq!(find(&table, "api.eu.contoso.com", "/a", &Method::POST), Found::Route(&4, 2));
+        assert_eq!(hit(find(&table, "api.eu.contoso.com", "/a", &Method::POST)), Some((4, 2)));
         assert_eq!(find(&table, "other.org", "/a", &Method::GET), Found::Nothing);
     }
 
@@ -171,7 +197,7 @@ mod tests {
     #[test]
     fn a_request_without_a_host_takes_routes_without_hosts() {
         let table = table(vec![pattern(&["a"], "/", &[]), pattern(&[], "/b", &[])]).unwrap();
-        assert_eq!(table.find(None, "/b", &Method::GET), Found::Route(&1, 2));
+        assert_eq!(hit(table.find(None, "/b", &Method::GET)), Some((1, 2)));
         assert_eq!(table.find(None, "/a", &Method::GET), Found::Nothing);
     }
 
