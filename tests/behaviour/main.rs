@@ -17,5 +17,6 @@ mod refusals;
 mod relay;
 mod relay_body;
 mod routing;
+mod streaming;
 mod support;
 mod tokens;
