@@ -2,8 +2,8 @@
 //! removed here, by name.
 
 use http::header::{
-    AUTHORIZATION, CONNECTION, FORWARDED, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE,
-    TRAILER, TRANSFER_ENCODING, UPGRADE,
+    AUTHORIZATION, CONNECTION, COOKIE, FORWARDED, HOST, HeaderName, HeaderValue, PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{StatusCode, Version};
 use memchr::memmem;
@@ -42,6 +42,7 @@ pub(super) fn prepare_request(
         request.remove_header(name);
     }
     remove_disguised(request);
+    join_cookies(request)?;
     request.insert_header(HOST, admission.route.target.authority())?;
     if let Some(credential) = &admission.credential {
         request.insert_header(AUTHORIZATION, credential.token.header().clone())?;
@@ -58,6 +59,16 @@ pub(super) fn prepare_request(
     }
     request.insert_header(X_REQUEST_ID, correlation.request_id.clone())?;
     request.insert_header(TRACEPARENT, correlation.traceparent.clone())
+}
+
+/// HTTP/2 may split `Cookie` at its semicolons, HTTP/1.1 knows only one (RFC 9113 section 8.2.3).
+fn join_cookies(request: &mut RequestHeader) -> pingora::Result<()> {
+    if request.headers.get_all(COOKIE).iter().nth(1).is_none() {
+        return Ok(());
+    }
+    let parts: Vec<_> = request.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    let joined = parts.join(&b"; "[..]);
+    request.insert_header(COOKIE, joined)
 }
 
 /// Some servers read `_` as `-`: a header that would pass for one of ours that way is removed.

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderValue, UPGRADE};
 use http::{StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -212,6 +213,21 @@ impl ProxyHttp for Gateway {
             );
             context.rejection = Some(Rejection::Ambiguous("token A occurs outside authorization"));
             return Err(Error::explain(ErrorType::HTTPStatus(400), "token A occurs outside authorization"));
+        }
+        Ok(())
+    }
+
+    /// HTTP/2 may end a body with an empty frame. To an HTTP/1.1 target Pingora would write it as a last chunk of its
+    /// own, before the real one: bytes that the target takes for the beginning of the next request.
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        _context: &mut RequestContext,
+    ) -> Result<()> {
+        if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
+            *body = None;
         }
         Ok(())
     }
