@@ -19,4 +19,5 @@ mod relay_body;
 mod routing;
 mod streaming;
 mod support;
+mod tls;
 mod tokens;

@@ -4,6 +4,7 @@ pub mod gate;
 pub mod log;
 pub mod raw;
 pub mod refusal;
+pub mod tls;
 pub mod wire;
 
 use std::sync::{LazyLock, Mutex};

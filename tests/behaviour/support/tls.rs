@@ -1,0 +1,229 @@
+//! TLS on both sides of the proxy: an authority of the test's own, a proxy that presents its certificate, callers that
+//! trust it, and targets that speak HTTP/1.1 or HTTP/2 below it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use super::wire::{Message, Wire};
+use super::{Proxy, World, configuration};
+
+/// The name that the proxy's certificate is for.
+pub const NAME: &str = "proxy.example";
+
+/// An authority that issues certificates into a directory of its own.
+pub struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+    directory: PathBuf,
+}
+
+/// A certificate and its key, in files.
+pub struct Issued {
+    pub certificate: PathBuf,
+    pub private_key: PathBuf,
+}
+
+impl Authority {
+    pub fn new() -> Self {
+        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("tls-{:016x}", fastrand::u64(..)));
+        std::fs::create_dir_all(&directory).unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, format!("authority {:016x}", fastrand::u64(..)));
+        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        std::fs::write(directory.join("authority.pem"), issuer.pem()).unwrap();
+        Self { issuer, directory }
+    }
+
+    /// The file with the authority's own certificate.
+    pub fn file(&self) -> String {
+        self.directory.join("authority.pem").display().to_string()
+    }
+
+    /// A certificate for this name.
+    pub fn issue(&self, name: &str) -> Issued {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let file = |kind: &str| self.directory.join(format!("{name}-{kind}.pem"));
+        let issued = Issued { certificate: file("certificate"), private_key: file("key") };
+        std::fs::write(&issued.certificate, certificate.pem()).unwrap();
+        std::fs::write(&issued.private_key, key.serialize_pem()).unwrap();
+        issued
+    }
+
+    /// A client that trusts this authority and finds the proxy under its name.
+    pub fn client(&self, proxy: &TlsProxy) -> reqwest::ClientBuilder {
+        let root = reqwest::Certificate::from_pem(self.issuer.pem().as_bytes()).unwrap();
+        let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        builder.tls_certs_only([root]).resolve(NAME, proxy.address)
+    }
+
+    /// A connection of an HTTP/2 caller to the proxy.
+    pub async fn http2_caller(&self, proxy: &TlsProxy) -> h2::client::SendRequest<Bytes> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(self.file()).unwrap()).unwrap();
+        let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let stream = TcpStream::connect(proxy.address).await.unwrap();
+        let name = ServerName::try_from(NAME).unwrap();
+        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+        let (sender, connection) = h2::client::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        sender.ready().await.unwrap()
+    }
+
+    fn server_config(&self, name: &str, protocol: &[u8]) -> ServerConfig {
+        let issued = self.issue(name);
+        let chain = vec![CertificateDer::from_pem_file(&issued.certificate).unwrap()];
+        let key = PrivateKeyDer::from_pem_file(&issued.private_key).unwrap();
+        let mut config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+        config.alpn_protocols = vec![protocol.to_vec()];
+        config
+    }
+}
+
+impl Drop for Authority {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+impl Issued {
+    /// As a client presents it.
+    pub fn identity(&self) -> reqwest::Identity {
+        let pem = [&self.certificate, &self.private_key].map(|file| std::fs::read(file).unwrap()).concat();
+        reqwest::Identity::from_pem(&pem).unwrap()
+    }
+}
+
+/// A second proxy of a world, which speaks TLS.
+pub struct TlsProxy {
+    pub address: SocketAddr,
+    /// `https://NAME:PORT`
+    pub url: String,
+    _proxy: Proxy,
+}
+
+impl TlsProxy {
+    /// Presents a certificate of `authority`; asks callers for one of `client_ca`.
+    pub async fn start(world: &World, authority: &Authority, client_ca: Option<&Authority>, routes: &str) -> Self {
+        let issued = authority.issue(NAME);
+        let client_ca = client_ca.map_or_else(String::new, |ca| format!(", client_ca: '{}'", ca.file()));
+        let tls = format!(
+            "listen: [{{address: '127.0.0.1:0', tls: {{certificate: '{}', private_key: '{}'{client_ca}}}}}]",
+            issued.certificate.display(),
+            issued.private_key.display()
+        );
+        let routes = routes.replace("{target}", world.target.url());
+        let plain = configuration(world.emulator.url(), "", &routes);
+        let proxy = Proxy::start(&plain.replace("listen: [{address: '127.0.0.1:0'}]", &tls)).await;
+        proxy.wait_until_ready().await;
+        let address: SocketAddr = proxy.address().parse().unwrap();
+        Self { address, url: format!("https://{NAME}:{}", address.port()), _proxy: proxy }
+    }
+}
+
+/// A target that speaks TLS.
+pub struct TlsTarget {
+    /// `https://localhost:PORT`
+    pub url: String,
+    requests: Arc<Mutex<Vec<HeaderMap>>>,
+    serving: JoinHandle<()>,
+}
+
+impl TlsTarget {
+    /// Speaks HTTP/1.1 with a certificate for `name`, and gives every request this answer.
+    pub async fn http1(authority: &Authority, name: &str, answer: &'static [u8]) -> Self {
+        Self::start(authority.server_config(name, b"http/1.1"), move |stream, log| async move {
+            let mut wire = Wire::new(stream);
+            while let Some(request) = wire.read_request().await {
+                log.lock().unwrap().push(headers(&request));
+                wire.write(answer).await;
+            }
+        })
+        .await
+    }
+
+    /// Speaks HTTP/2 with a certificate for localhost, and answers with the body it got; below `/plain` an empty frame
+    /// ends it, elsewhere trailers with `grpc-status: 5`.
+    pub async fn http2(authority: &Authority) -> Self {
+        Self::start(authority.server_config("localhost", b"h2"), |stream, log| async move {
+            let Ok(mut connection) = h2::server::handshake(stream).await else { return };
+            while let Some(Ok((request, respond))) = connection.accept().await {
+                log.lock().unwrap().push(request.headers().clone());
+                tokio::spawn(echo(request, respond));
+            }
+        })
+        .await
+    }
+
+    async fn start<F>(
+        config: ServerConfig,
+        serve: impl Fn(tokio_rustls::server::TlsStream<TcpStream>, Arc<Mutex<Vec<HeaderMap>>>) -> F + Send + 'static,
+    ) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+        let requests = Arc::<Mutex<Vec<HeaderMap>>>::default();
+        let (log, acceptor) = (Arc::clone(&requests), TlsAcceptor::from(Arc::new(config)));
+        let serving = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                // A handshake that fails is the outcome that some tests want.
+                if let Ok(stream) = acceptor.accept(stream).await {
+                    tokio::spawn(serve(stream, Arc::clone(&log)));
+                }
+            }
+        });
+        Self { url, requests, serving }
+    }
+
+    /// The header sections that arrived.
+    pub fn requests(&self) -> Vec<HeaderMap> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+impl Drop for TlsTarget {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+fn headers(request: &Message) -> HeaderMap {
+    let fields = request.names().into_iter().filter_map(|name| {
+        let value = request.values(&name).into_iter().next()?;
+        Some((name.parse().unwrap(), http::HeaderValue::from_bytes(&value).unwrap()))
+    });
+    fields.collect()
+}
+
+async fn echo(request: Request<h2::RecvStream>, mut respond: h2::server::SendResponse<Bytes>) {
+    let plain = request.uri().path().ends_with("/plain");
+    let mut body = request.into_body();
+    let mut received = Vec::new();
+    while let Some(Ok(data)) = body.data().await {
+        let _ = body.flow_control().release_capacity(data.len());
+        received.extend_from_slice(&data);
+    }
+    let response = Response::builder().header("content-type", "application/grpc").body(()).unwrap();
+    let mut stream = respond.send_response(response, false).unwrap();
+    stream.send_data(received.into(), false).unwrap();
+    if plain {
+        return stream.send_data(Bytes::new(), true).unwrap();
+    }
+    let trailers = HeaderMap::from_iter([("grpc-status".parse().unwrap(), "5".parse().unwrap())]);
+    stream.send_trailers(trailers).unwrap();
+}
