@@ -57,15 +57,18 @@ impl std::fmt::Display for ClientError {
 impl std::error::Error for ClientError {}
 
 impl IdpClient {
-    /// A client that trusts the system's certificate authorities.
+    /// A client that trusts the system's certificate authorities, and goes by the forward proxy that `HTTPS_PROXY`
+    /// and `NO_PROXY` name. What is not protected by TLS goes by no proxy: it could read our credential.
     ///
     /// # Errors
     /// [`ClientError`] where TLS cannot be set up.
     pub fn new() -> Result<Self, ClientError> {
-        let http = reqwest::Client::builder()
+        let http = forward_proxy(reqwest::Client::builder().no_proxy())
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(IDLE_TIMEOUT)
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .http2_keep_alive_timeout(PING_TIMEOUT)
             .user_agent(concat!("obo-proxy/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(ClientError)?;
@@ -93,6 +96,14 @@ impl IdpClient {
     ) -> Result<Answer, Fault> {
         let request = self.http.post(address).headers(headers).body(form);
         answer(request, deadline).await
+    }
+}
+
+fn forward_proxy(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {
+    let named = ["HTTPS_PROXY", "https_proxy"].into_iter().find_map(|name| std::env::var(name).ok());
+    match named.and_then(|address| reqwest::Proxy::https(address).ok()) {
+        Some(proxy) => builder.proxy(proxy.no_proxy(reqwest::NoProxy::from_env())),
+        None => builder,
     }
 }
 
@@ -135,6 +146,11 @@ pub const MAX_ANSWER: usize = 1024 * 1024;
 
 /// The time to connect, TLS included; shorter than any deadline that leaves room for a retry.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How often a connection that waits for an answer is asked whether it is still there (HTTP/2).
+const PING_INTERVAL: Duration = Duration::from_secs(3);
+/// How long such a question may take.
+const PING_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long an unused connection is kept: below the idle limit of common load balancers.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);

@@ -1,12 +1,13 @@
 //! Where signing keys come from: discovery and JWKS, fetched in the background. Validations read the last good set and
 //! never wait on a lock; a token with an unknown key may start one download, and at most one in a minute.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::keys::{KeySet, SigningKey};
@@ -28,6 +29,10 @@ pub(super) struct KeySource {
     client: IdpClient,
     metrics: Arc<Metrics>,
     current: ArcSwapOption<Published>,
+    /// Whether the last download failed.
+    is_stale: AtomicBool,
+    /// Wakes the schedule after a download that failed beside it.
+    failed: Notify,
     downloads: Mutex<Downloads>,
 }
 
@@ -36,6 +41,15 @@ pub(super) struct KeySource {
 struct Downloads {
     under_way: Option<watch::Receiver<bool>>,
     last_on_demand: Option<Instant>,
+}
+
+/// What is known of a key that is not in the set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unknown {
+    /// The identity provider does not publish it.
+    NotPublished,
+    /// The last download failed: it may be a new key.
+    Undecided,
 }
 
 /// Why a download brought nothing.
@@ -48,7 +62,15 @@ enum DownloadError {
 
 impl KeySource {
     pub(super) fn new(identity: Arc<Identity>, client: IdpClient, metrics: Arc<Metrics>) -> Self {
-        Self { identity, client, metrics, current: ArcSwapOption::empty(), downloads: Mutex::default() }
+        Self {
+            identity,
+            client,
+            metrics,
+            current: ArcSwapOption::empty(),
+            is_stale: AtomicBool::new(false),
+            failed: Notify::new(),
+            downloads: Mutex::default(),
+        }
     }
 
     /// What is published, as of the last good download.
@@ -73,17 +95,32 @@ impl KeySource {
                 failures += 1;
                 jittered(retry_pause(failures, self.is_loaded()))
             };
-            sleep(pause).await;
+            let regular = failures == 0;
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = self.failed.notified(), if regular => sleep(jittered(retry_pause(1, true))).await,
+            }
         }
     }
 
     /// Looks for a key that the current set does not have: waits for the download under way, or starts one if the last
     /// such start is long enough ago.
-    pub(super) async fn find_unknown(self: &Arc<Self>, key_id: &str) -> Option<(Arc<Published>, Arc<SigningKey>)> {
-        finished(self.join_or_start_on_demand()?).await;
-        let published = self.current()?;
-        let key = published.keys.find(key_id)?.clone();
-        Some((published, key))
+    ///
+    /// # Errors
+    /// [`Unknown`], where the key is not published or where that cannot be told.
+    pub(super) async fn find_unknown(
+        self: &Arc<Self>,
+        key_id: &str,
+    ) -> Result<(Arc<Published>, Arc<SigningKey>), Unknown> {
+        if let Some(done) = self.join_or_start_on_demand() {
+            finished(done).await;
+        }
+        let published = self.current().ok_or(Unknown::Undecided)?;
+        match published.keys.find(key_id).cloned() {
+            Some(key) => Ok((published, key)),
+            None if self.is_stale.load(Ordering::Acquire) => Err(Unknown::Undecided),
+            None => Err(Unknown::NotPublished),
+        }
     }
 
     fn join_or_start_on_demand(self: &Arc<Self>) -> Option<watch::Receiver<bool>> {
@@ -149,12 +186,12 @@ impl KeySource {
         serde_json::from_slice(&answer.body).map_err(|_| DownloadError::Content(what))
     }
 
-    /// A provider without a v1 endpoint says so with a status of the 400 class; anything else is a failed download, so
+    /// A provider without a v1 endpoint says so with a status below 500; anything else is a failed download, so
     /// that v1 callers are not turned away because of a passing fault.
     fn optional_issuer(&self, v1: Result<Value, DownloadError>) -> Result<Option<Box<str>>, DownloadError> {
         match v1 {
             Ok(document) => Ok(issuer(&document, &self.identity.tenant_id)),
-            Err(DownloadError::Status(_, 400..=499)) => Ok(None),
+            Err(DownloadError::Status(_, 300..=499)) => Ok(None),
             Err(other) => Err(other),
         }
     }
@@ -170,6 +207,7 @@ impl KeySource {
         match outcome {
             Ok(published) => {
                 tracing::info!(identity, keys = published.keys.len(), "signing keys loaded");
+                self.is_stale.store(false, Ordering::Release);
                 self.metrics.keys_loaded(identity, published.keys.len(), unix_now());
                 let published = Arc::new(published);
                 if let Some(previous) = self.current.swap(Some(Arc::clone(&published))) {
@@ -181,6 +219,8 @@ impl KeySource {
                 let kept = self.current.load().as_ref().map_or(0, |published| published.keys.len());
                 tracing::warn!(identity, kept_keys = kept, reason = %error, "failed to load signing keys");
                 self.metrics.key_download_failed(identity);
+                self.is_stale.store(true, Ordering::Release);
+                self.failed.notify_waiters();
                 false
             }
         }

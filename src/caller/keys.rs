@@ -40,6 +40,7 @@ struct Jwk {
     #[serde(rename = "use")]
     usage: Option<String>,
     alg: Option<String>,
+    key_ops: Option<Vec<String>>,
     issuer: Option<String>,
     n: Option<String>,
     e: Option<String>,
@@ -129,7 +130,7 @@ impl Jwk {
     }
 
     fn signing_key(&self) -> Option<SigningKey> {
-        if self.usage.as_deref().is_some_and(|usage| usage != "sig") {
+        if !self.is_for_signatures() {
             return None;
         }
         let (key, family) = match self.kty.as_str() {
@@ -141,6 +142,14 @@ impl Jwk {
         let parts = parts.map(|part| part.as_deref().unwrap_or_default().as_bytes());
         let fingerprint = Digest::of_parts([self.kty.as_bytes()].into_iter().chain(parts));
         Some(SigningKey { key, family, fingerprint, retired: AtomicBool::new(false) })
+    }
+
+    /// `use`, `key_ops` and `alg` are optional, but what they say binds (RFC 7517 sections 4.2 to 4.4).
+    fn is_for_signatures(&self) -> bool {
+        let usage = self.usage.as_deref().is_none_or(|usage| usage == "sig");
+        let operations = self.key_ops.as_ref().is_none_or(|operations| operations.iter().any(|name| name == "verify"));
+        let algorithm = self.alg.as_deref().is_none_or(|name| name.parse::<Algorithm>().is_ok());
+        usage && operations && algorithm
     }
 
     fn rsa_key(&self) -> Option<(DecodingKey, KeyFamily)> {
@@ -195,6 +204,8 @@ mod tests {
                 other_issuer,
                 {"kty": "oct", "kid": "hmac", "k": "AAAA"},
                 {"kty": "RSA", "kid": "enc", "use": "enc", "n": modulus('w'), "e": "AQAB"},
+                {"kty": "RSA", "kid": "oaep", "alg": "RSA-OAEP", "n": modulus('w'), "e": "AQAB"},
+                {"kty": "RSA", "kid": "wraps", "key_ops": ["wrapKey"], "n": modulus('w'), "e": "AQAB"},
                 {"kty": "RSA", "kid": "weak", "n": "wAAA", "e": "AQAB"},
                 {"kty": "OKP", "kid": "future", "crv": "Ed448", "x": "AAAA"},
                 {"kty": "RSA", "n": modulus('w'), "e": "AQAB"},

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::claims::{Claims, Kind};
 use super::invalid::InvalidToken;
 use super::jws::CompactJws;
-use super::key_source::{KeySource, Published, unix_now};
+use super::key_source::{KeySource, Published, Unknown, unix_now};
 use super::keys::SigningKey;
 use crate::cache::BoundedCache;
 use crate::digest::Digest;
@@ -71,7 +71,7 @@ impl VerifiedCaller {
 pub enum VerifyError {
     /// The token is not good.
     Invalid(InvalidToken),
-    /// There are no keys yet to tell.
+    /// There are no keys to tell: none yet, or none as new as the token may be.
     NoKeys,
 }
 
@@ -169,7 +169,10 @@ impl Verifier {
             let key = Arc::clone(key);
             return Ok((published, key));
         }
-        self.source.find_unknown(key_id).await.ok_or_else(|| InvalidToken::UnknownKey.into())
+        self.source.find_unknown(key_id).await.map_err(|unknown| match unknown {
+            Unknown::NotPublished => InvalidToken::UnknownKey.into(),
+            Unknown::Undecided => VerifyError::NoKeys,
+        })
     }
 
     fn check_audience(&self, claims: &Claims) -> Result<(), InvalidToken> {

@@ -152,7 +152,7 @@ const THROTTLE_CODES: [u64; 2] = [90055, 50196];
 const TRANSIENT_CODES: [u64; 5] = [50033, 90006, 90024, 90033, 90090];
 const CONSENT_CODES: [u64; 5] = [65001, 90094, 650_056, 650_057, 650_052];
 const BAD_TOKEN_CODES: [u64; 6] = [50013, 500_131, 500_133, 50027, 240_002, 50173];
-const REFUSED_CODES: [u64; 8] = [7_000_114, 50105, 50020, 50034, 51004, 90072, 500_212, 500_213];
+const REFUSED_CODES: [u64; 9] = [7_000_114, 50105, 50020, 50034, 51004, 90072, 500_212, 500_213, 16000];
 
 #[cfg(test)]
 mod tests {
@@ -238,6 +238,7 @@ mod tests {
             (error("invalid_grant", "bad_token", &[]), "bad_token"),
             (error("unauthorized_client", "", &[7_000_114]), "refused"),
             (error("invalid_grant", "", &[50105]), "refused"),
+            (error("invalid_request", "", &[16000]), "refused"),
             (error("invalid_client", "", &[7_000_215]), "misconfigured"),
             (error("invalid_client", "", &[7_000_222]), "misconfigured"),
             (error("unauthorized_client", "", &[700_016]), "misconfigured"),

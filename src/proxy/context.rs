@@ -21,7 +21,8 @@ pub struct RequestContext {
     /// The caller's own `Authorization`: needed for a second exchange, and to make sure that it does not leave.
     pub(super) authorization: Option<HeaderValue>,
     pub(super) caller_version: Version,
-    pub(super) upgrade: bool,
+    /// Whether it asks to go on as a WebSocket.
+    pub(super) websocket: bool,
     /// How many times a connection to the target was tried.
     pub(super) connects: usize,
     pub(super) resend: Resend,
@@ -59,7 +60,7 @@ impl RequestContext {
             admission: None,
             authorization: None,
             caller_version: Version::HTTP_11,
-            upgrade: false,
+            websocket: false,
             connects: 0,
             resend: Resend::Unused,
             rejection: None,

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{Method, Version};
 use pingora::http::ResponseHeader;
+use pingora::protocols::http::HttpTask;
 use pingora::proxy::Session;
 
 use super::context::RequestContext;
@@ -39,9 +39,16 @@ async fn send(session: &mut Session, refusal: Refusal, bodiless: bool) -> pingor
     for (name, value) in &refusal.headers {
         header.append_header(name, value.clone())?;
     }
-    session.write_response_header(Box::new(header), bodiless).await?;
-    let body = if bodiless { Bytes::new() } else { refusal.body };
-    session.write_response_body(Some(body), true).await
+    if refusal.body.is_empty() && session.req_header().version != Version::HTTP_2 {
+        header.insert_header(CONTENT_LENGTH, 0)?;
+    }
+    if bodiless {
+        // In HTTP/2 the header section has to end the stream: gRPC takes it for its trailers only then.
+        session.write_response_tasks(vec![HttpTask::Header(Box::new(header), true)]).await?;
+        return Ok(());
+    }
+    session.write_response_header(Box::new(header), false).await?;
+    session.write_response_body(Some(refusal.body), true).await
 }
 
 /// A refused request may still have a body to come: it is read and thrown away for a moment, so that the connection

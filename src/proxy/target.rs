@@ -1,19 +1,19 @@
-//! The target of a route: its address, its name resolved in the background, and how Pingora reaches it.
+//! The target of a route: where requests go, and how Pingora reaches it.
 
 use std::hash::{Hash, Hasher};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use http::HeaderValue;
 use pingora::protocols::ALPN;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::utils::tls::WrappedX509;
 use rustls_pki_types::CertificateDer;
-use tokio::time::{sleep, timeout};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
+
+use super::addresses::Addresses;
 
 /// `target` of a route.
 #[derive(Debug, Clone)]
@@ -43,34 +43,30 @@ pub struct TargetSettings {
 pub(super) struct Target {
     settings: TargetSettings,
     /// The value of `Host` that it gets.
-    authority: Box<str>,
-    /// The addresses that its name last resolved to; a failed resolution keeps them.
-    addresses: ArcSwap<Vec<SocketAddr>>,
-    next: AtomicUsize,
+    authority: HeaderValue,
+    addresses: Addresses,
     /// What every peer of this target has in common.
     template: HttpPeer,
 }
 
 impl Target {
     pub(super) fn new(settings: TargetSettings) -> Self {
-        let addresses = settings.host.parse().map(|ip: IpAddr| vec![SocketAddr::new(ip, settings.port)]);
         Self {
             authority: authority(&settings),
-            addresses: ArcSwap::from_pointee(addresses.unwrap_or_default()),
-            next: AtomicUsize::new(0),
+            addresses: Addresses::new(&settings.host, settings.port),
             template: template(&settings),
             settings,
         }
     }
 
     /// The value of `Host`: the port is left out where it is the scheme's own.
-    pub(super) fn authority(&self) -> &str {
+    pub(super) fn authority(&self) -> &HeaderValue {
         &self.authority
     }
 
-    /// How many addresses there are to try.
-    pub(super) fn address_count(&self) -> usize {
-        self.addresses.load().len()
+    /// Where it is.
+    pub(super) fn addresses(&self) -> &Addresses {
+        &self.addresses
     }
 
     /// The request's path with the route's prefix replaced by the target's own path. `rest` is what the route did not
@@ -90,64 +86,26 @@ impl Target {
     }
 
     /// The next address in turn, ready for Pingora; `None` while the name has never resolved.
-    pub(super) async fn peer(&self, upgrade: bool) -> Option<Box<HttpPeer>> {
-        if self.address_count() == 0 {
-            self.resolve().await;
-        }
-        let addresses = self.addresses.load();
-        let turn = self.next.fetch_add(1, Ordering::Relaxed).checked_rem(addresses.len())?;
+    pub(super) async fn peer(&self, websocket: bool) -> Option<Box<HttpPeer>> {
+        let address = self.addresses.next().await?;
         let mut peer = Box::new(self.template.clone());
-        peer._address = pingora::protocols::l4::socket::SocketAddr::Inet(*addresses.get(turn)?);
-        if upgrade {
-            // A WebSocket may be silent for as long as its ends like, and exists in HTTP/1.1 only.
-            peer.options.read_timeout = None;
+        peer._address = pingora::protocols::l4::socket::SocketAddr::Inet(address);
+        if websocket {
+            // It may be silent for much longer than an answer, and exists in HTTP/1.1 only.
+            peer.options.read_timeout = Some(self.settings.read_timeout.max(WEBSOCKET_SILENCE));
             peer.options.alpn = ALPN::H1;
         }
         Some(peer)
     }
-
-    /// Resolves the name again and again; ends at once for an address.
-    pub(super) async fn keep_resolved(self: Arc<Self>) {
-        if self.settings.host.parse::<IpAddr>().is_ok() {
-            return;
-        }
-        loop {
-            let found = self.resolve().await;
-            sleep(if found { RESOLVE_INTERVAL } else { RESOLVE_RETRY }).await;
-        }
-    }
-
-    async fn resolve(&self) -> bool {
-        let (host, port) = (&*self.settings.host, self.settings.port);
-        match timeout(RESOLVE_TIMEOUT, tokio::net::lookup_host((host, port))).await {
-            Ok(Ok(found)) => {
-                let found: Vec<_> = found.collect();
-                if found.is_empty() {
-                    return false;
-                }
-                self.addresses.store(Arc::new(found));
-                true
-            }
-            failed => {
-                let reason = failed.map_or_else(
-                    |_| "no answer in time".to_owned(),
-                    |outcome| match outcome {
-                        Ok(_) => String::new(),
-                        Err(error) => error.to_string(),
-                    },
-                );
-                tracing::warn!(host, kept = self.address_count(), reason, "failed to resolve the target's name");
-                false
-            }
-        }
-    }
 }
 
-fn authority(settings: &TargetSettings) -> Box<str> {
+/// A host that is no header value is no host either; the configuration has made sure of that.
+fn authority(settings: &TargetSettings) -> HeaderValue {
     let host = &settings.host;
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_string() };
     let usual = if settings.tls { 443 } else { 80 };
-    if settings.port == usual { host.into() } else { format!("{host}:{}", settings.port).into() }
+    let authority = if settings.port == usual { host } else { format!("{host}:{}", settings.port) };
+    HeaderValue::try_from(authority).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
 fn template(settings: &TargetSettings) -> HttpPeer {
@@ -187,12 +145,8 @@ fn group_key(settings: &TargetSettings) -> u64 {
     hasher.finish()
 }
 
-/// How often names are resolved.
-const RESOLVE_INTERVAL: Duration = Duration::from_secs(30);
-/// How soon after a failure.
-const RESOLVE_RETRY: Duration = Duration::from_secs(2);
-/// The time that one resolution may take.
-const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The longest silence on a WebSocket.
+const WEBSOCKET_SILENCE: Duration = Duration::from_hours(1);
 /// How long an unused connection is kept: below the keep-alive of common servers.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Requests at once on one HTTP/2 connection.

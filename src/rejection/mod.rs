@@ -34,7 +34,7 @@ pub enum Rejection {
     Lacking(Lacking, Vec<Box<str>>),
     /// There is no token B.
     Exchange(ExchangeError),
-    /// The signing keys of the identity provider have never been loaded.
+    /// The signing keys of the identity provider have never been loaded, or lack the token's and cannot be loaded now.
     NoKeys,
     /// The target cannot be reached, or broke off.
     TargetUnavailable,
@@ -63,7 +63,7 @@ impl Rejection {
                 format!("client {} is not listed", client.as_deref().unwrap_or("(none named)"))
             }
             Self::Exchange(error) => exchange_reason(error),
-            Self::NoKeys => "no signing keys of the identity provider yet".to_owned(),
+            Self::NoKeys => "signing keys of the identity provider could not be loaded".to_owned(),
             Self::TargetUnavailable => "target is not reachable or broke off".to_owned(),
             Self::TargetTimeout => "target took too long".to_owned(),
             Self::BrokenRequest => "request broke off or is malformed".to_owned(),

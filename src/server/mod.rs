@@ -49,6 +49,8 @@ impl Draining {
 pub enum Departure {
     /// With nothing in flight.
     Clean,
+    /// Because nothing was listening any more.
+    Failed,
     /// With this many requests broken off, because the drain time was over.
     BrokenOff(i64),
 }
@@ -63,7 +65,12 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Departure {
     let (shutdown, watched) = watch::channel(false);
-    let conf = Arc::new(ServerConf { max_retries: MAX_ATTEMPTS, ..ServerConf::default() });
+    let conf = Arc::new(ServerConf {
+        max_retries: MAX_ATTEMPTS,
+        upstream_keepalive_pool_size: IDLE_CONNECTIONS,
+        threads: std::thread::available_parallelism().map_or(1, usize::from),
+        ..ServerConf::default()
+    });
     let mut service = http_proxy_service(&conf, gateway.clone());
     if let Some(proxy) = service.app_logic_mut() {
         let mut options = HttpServerOptions::default();
@@ -81,8 +88,14 @@ pub async fn serve(
         background.spawn(work);
     }
     let descriptors = Arc::new(Mutex::new(descriptors));
-    let accepting = tokio::spawn(async move { service.start_service(Some(descriptors), watched, 1).await });
-    stop.await;
+    let mut accepting = tokio::spawn(async move { service.start_service(Some(descriptors), watched, 1).await });
+    tokio::select! {
+        () = stop => {}
+        _ = &mut accepting => {
+            tracing::error!("listeners ended without being asked to");
+            return Departure::Failed;
+        }
+    }
     draining.begin();
     tracing::info!(in_flight = gateway.in_flight(), "draining");
     shutdown.send_replace(true);
@@ -108,7 +121,9 @@ async fn drain(gateway: &Gateway, accepting: tokio::task::JoinHandle<()>, deadli
 }
 
 /// Attempts of one request at its target: connections to several addresses, and one repetition with a fresh token.
-const MAX_ATTEMPTS: usize = 6;
+const MAX_ATTEMPTS: usize = 16;
+/// Unused connections to targets that are kept, all targets together.
+const IDLE_CONNECTIONS: usize = 4096;
 /// How long an HTTP/2 connection without requests is kept.
 const H2_IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// How often the number of requests in flight is looked at while draining.

@@ -26,6 +26,9 @@ impl Log for Foreign {
 
     fn log(&self, record: &Record<'_>) {
         match record.level() {
+            Level::Error if is_about_a_connection(record) => {
+                tracing::debug!(library = record.target(), "{}", record.args());
+            }
             Level::Error => tracing::error!(library = record.target(), "{}", record.args()),
             Level::Warn => tracing::warn!(library = record.target(), "{}", record.args()),
             // A message without arguments is a fixed text, and none of those tells of a refusal.
@@ -37,6 +40,14 @@ impl Log for Foreign {
     }
 
     fn flush(&self) {}
+}
+
+/// Callers that leave, probe a port, or fail to speak TLS are no matter for whoever is on call.
+fn is_about_a_connection(record: &Record<'_>) -> bool {
+    let message = record.args().to_string();
+    ["Downstream handshake", "Fail to proxy:", "failed to send error response"]
+        .iter()
+        .any(|start| message.starts_with(start))
 }
 
 fn tells_of_refusals(metadata: &Metadata<'_>) -> bool {

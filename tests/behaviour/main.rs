@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails; so do the helpers of tests"
 )]
 
+mod bypass;
 mod connections;
 mod exchange;
 mod first;

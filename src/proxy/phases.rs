@@ -1,0 +1,283 @@
+//! Pingora's phases, each carrying out what was decided in `request_filter`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, UPGRADE};
+use http::{HeaderMap, StatusCode, Version};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
+use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use pingora::upstreams::peer::{HttpPeer, Peer};
+use pingora::{Error, ErrorSource, ErrorType, Result};
+
+use super::addresses::Addresses;
+use super::admission::Admission;
+use super::context::{RequestContext, Resend};
+use super::correlation::Correlation;
+use super::gateway::Gateway;
+use super::request_headers::{self, Forwarding};
+use super::{access_log, respond, response_headers, tripwire, wellformed};
+use crate::rejection::Rejection;
+
+#[async_trait]
+impl ProxyHttp for Gateway {
+    type CTX = RequestContext;
+
+    fn new_ctx(&self) -> RequestContext {
+        RequestContext::new(Arc::clone(&self.in_flight))
+    }
+
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    async fn request_filter(&self, session: &mut Session, context: &mut RequestContext) -> Result<bool> {
+        prepare_session(session, context);
+        let outcome = self.gate.admit(session.req_header(), &mut context.trail).await;
+        match outcome {
+            Ok(admission) => {
+                context.admission = Some(admission);
+                Ok(false)
+            }
+            Err(rejection) => {
+                respond::refuse(session, context, rejection).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    async fn upstream_peer(&self, _session: &mut Session, context: &mut RequestContext) -> Result<Box<HttpPeer>> {
+        context.connects += 1;
+        let target = &admitted(context)?.route.target;
+        let unresolved = || Error::explain(ErrorType::ConnectNoRoute, "the target's name does not resolve").into_up();
+        target.peer(context.websocket).await.ok_or_else(unresolved)
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        context: &mut RequestContext,
+    ) -> Result<()> {
+        let (Some(admission), Some(correlation)) = (&context.admission, &context.correlation) else {
+            return Err(not_admitted());
+        };
+        request_headers::prepare(request, admission, correlation, forwarding(session))?;
+        if !context.websocket {
+            request.remove_header(&CONNECTION);
+            request.remove_header(&UPGRADE);
+        }
+        let carrier = context.token_a().and_then(|token| tripwire::carrier(request, token.as_bytes()));
+        if let Some(carrier) = carrier {
+            tracing::warn!(
+                %carrier,
+                request_id = correlation.request_id(),
+                "request not sent: it still carries token A"
+            );
+            context.rejection = Some(Rejection::Ambiguous("token A occurs outside authorization"));
+            return Err(Error::explain(ErrorType::HTTPStatus(400), "token A occurs outside authorization"));
+        }
+        Ok(())
+    }
+
+    /// HTTP/2 may end a body with an empty frame. To an HTTP/1.1 target Pingora would write it as a last chunk of its
+    /// own, before the real one: bytes that the target takes for the beginning of the next request.
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        _context: &mut RequestContext,
+    ) -> Result<()> {
+        if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
+            *body = None;
+        }
+        Ok(())
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        context: &mut RequestContext,
+    ) -> Result<()> {
+        if response.status == StatusCode::UNAUTHORIZED {
+            self.answer_unauthorized(session, response, context).await?;
+        } else if is_unauthenticated(&response.headers) {
+            self.forget_credential(context);
+        }
+        Ok(())
+    }
+
+    fn upstream_response_trailer_filter(
+        &self,
+        _session: &mut Session,
+        trailers: &mut HeaderMap,
+        context: &mut RequestContext,
+    ) -> Result<()> {
+        if is_unauthenticated(trailers) {
+            self.forget_credential(context);
+        }
+        Ok(())
+    }
+
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        context: &mut RequestContext,
+    ) -> Result<()> {
+        if !response.status.is_informational() {
+            context.answered = Some(tokio::time::Instant::now());
+        }
+        response_headers::prepare_response(response, context.caller_version);
+        if response.status == StatusCode::SWITCHING_PROTOCOLS {
+            session.set_read_timeout(None);
+        }
+        if context.caller_version == Version::HTTP_10 && !response.headers.contains_key(CONTENT_LENGTH) {
+            // Only the end of the connection tells this caller where the body ends.
+            session.set_keepalive(None);
+        }
+        Ok(())
+    }
+
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        peer: &HttpPeer,
+        context: &mut RequestContext,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        let addresses = context.admission.as_ref().map(|admission| admission.route.target.addresses());
+        if let (Some(addresses), Some(address)) = (addresses, peer.address().as_inet()) {
+            addresses.mark_dead(address);
+        }
+        error.set_retry(context.connects < addresses.map_or(1, Addresses::count).clamp(1, MAX_CONNECTS));
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        peer: &HttpPeer,
+        session: &mut Session,
+        error: Box<Error>,
+        context: &mut RequestContext,
+        client_reused: bool,
+    ) -> Box<Error> {
+        let mut error = error.more_context(format!("target {}", peer.address()));
+        if context.resend == Resend::Due {
+            context.resend = Resend::Done;
+            error.set_retry(true);
+        } else if !session.req_header().method.is_idempotent() || session.as_ref().retry_buffer_truncated() {
+            error.set_retry(false);
+        } else {
+            error.retry.decide_reuse(client_reused);
+        }
+        error
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut RequestContext) -> FailToProxy {
+        let answered = session.response_written().is_some_and(|response| !response.status.is_informational());
+        let rejection = context.rejection.take().or_else(|| rejection_for(error));
+        let Some(rejection) = rejection else { return FailToProxy { error_code: 0, can_reuse_downstream: false } };
+        context.fault = Some((error.esource().clone(), error.etype().clone()));
+        if answered {
+            context.rejection = Some(rejection);
+            return FailToProxy { error_code: 0, can_reuse_downstream: false };
+        }
+        // Pingora closes after most failures, whatever is returned here: the caller has to be told.
+        session.set_keepalive(None);
+        // Where the answer does not get through, nobody is left to be told.
+        let _ = respond::refuse(session, context, rejection).await;
+        let error_code = session.response_written().map_or(0, |response| response.status.as_u16());
+        FailToProxy { error_code, can_reuse_downstream: false }
+    }
+
+    async fn logging(&self, session: &mut Session, _error: Option<&Error>, context: &mut RequestContext) {
+        access_log::record(session, context, &self.metrics);
+    }
+
+    /// We log failures ourselves: Pingora's lines quote the request.
+    fn suppress_error_log(&self, _session: &Session, _context: &RequestContext, _error: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(
+        &self,
+        _session: &Session,
+        _context: &RequestContext,
+        _error: &Error,
+        _phase: ProxyWarnLogContext,
+    ) -> bool {
+        true
+    }
+
+    fn request_summary(&self, _session: &Session, context: &RequestContext) -> String {
+        context.correlation.as_ref().map_or_else(String::new, |names| names.request_id().to_owned())
+    }
+}
+
+/// Sets what Pingora leaves open, and notes what later phases need of the caller's request.
+fn prepare_session(session: &mut Session, context: &mut RequestContext) {
+    let request = session.req_header();
+    context.correlation = Some(Correlation::of(&request.headers));
+    context.authorization = request.headers.get(AUTHORIZATION).cloned();
+    context.caller_version = request.version;
+    context.websocket = wellformed::asks_for_websocket(request);
+    if session.as_ref().get_keepalive().is_some() {
+        session.set_keepalive(Some(KEEPALIVE.as_secs()));
+    }
+    session.set_write_timeout(Some(WRITE_TIMEOUT));
+    // Without this, the bytes of a second request end the connection before the first one is answered.
+    session.as_mut().set_pipelining_enabled(true);
+}
+
+fn forwarding(session: &Session) -> Forwarding {
+    let client = session.client_addr().and_then(|address| address.as_inet());
+    let tls = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
+    let request = session.req_header();
+    let authority = || request.uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    Forwarding {
+        client: client.and_then(|client| HeaderValue::try_from(client.ip().to_string()).ok()),
+        scheme: HeaderValue::from_static(if tls { "https" } else { "http" }),
+        host: request.headers.get(HOST).cloned().or_else(authority),
+    }
+}
+
+/// Whether gRPC says what HTTP says with 401; it comes with 200, in the header section or behind the body.
+fn is_unauthenticated(headers: &HeaderMap) -> bool {
+    headers.get("grpc-status").is_some_and(|status| status == "16")
+}
+
+/// What a fault of Pingora's means for the caller; `None` where the caller is gone.
+fn rejection_for(error: &Error) -> Option<Rejection> {
+    use ErrorType::{
+        ConnectTimedout, ConnectionClosed, ReadError, ReadTimedout, TLSHandshakeTimedout, WriteError, WriteTimedout,
+    };
+    match (error.esource(), error.etype()) {
+        (ErrorSource::Upstream, ConnectTimedout | ReadTimedout | TLSHandshakeTimedout | WriteTimedout) => {
+            Some(Rejection::TargetTimeout)
+        }
+        (ErrorSource::Upstream, _) => Some(Rejection::TargetUnavailable),
+        (ErrorSource::Downstream, ConnectionClosed | ReadError | WriteError | WriteTimedout) => None,
+        (ErrorSource::Downstream, _) => Some(Rejection::BrokenRequest),
+        _ => Some(Rejection::Internal),
+    }
+}
+
+fn admitted(context: &RequestContext) -> Result<&Admission> {
+    context.admission.as_ref().ok_or_else(not_admitted)
+}
+
+#[expect(clippy::unnecessary_box_returns, reason = "Pingora's errors are boxed")]
+fn not_admitted() -> Box<Error> {
+    Error::explain(ErrorType::InternalError, "the request was never admitted")
+}
+
+/// How long an unused connection of a caller is kept.
+const KEEPALIVE: Duration = Duration::from_secs(75);
+/// How long a caller may leave what was sent to it unread.
+const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
+/// The most addresses of a target that one request tries.
+const MAX_CONNECTS: usize = 6;
