@@ -51,7 +51,7 @@ async fn logged_reason(id: &str) -> String {
     let mut reason = String::new();
     eventually("the request is logged", async || {
         let line = log::lines_with(id).into_iter().find(|line| line["request_id"] == id && line["reason"].is_string());
-        reason = line.as_ref().and_then(|line| line["reason"].as_str()).unwrap_or_default().to_owned();
+        line.as_ref().and_then(|line| line["reason"].as_str()).unwrap_or_default().clone_into(&mut reason);
         line.is_some()
     })
     .await;

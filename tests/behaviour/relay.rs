@@ -40,7 +40,7 @@ async fn relays_status_reason_and_body_as_they_came() {
         ("599 Custom", "odd"),
     ];
     let bytes = cases.map(|(start, body)| format!("HTTP/1.1 {start}\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
-    let target = WireTarget::answering(&bytes.each_ref().map(|answer| answer.as_bytes())).await;
+    let target = WireTarget::answering(&bytes.each_ref().map(String::as_bytes)).await;
     let world = target.world(ROUTES).await;
     let token = world.token();
     let mut caller = Wire::connect(world.proxy.address()).await;
@@ -252,7 +252,7 @@ async fn a_connection_goes_on_after_a_refused_request_with_a_body() {
 #[tokio::test(flavor = "multi_thread")]
 async fn pipelined_requests_are_answered_in_their_order() {
     let answers = ["a", "b", "c"].map(|body| format!("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n{body}"));
-    let target = WireTarget::answering(&answers.each_ref().map(|answer| answer.as_bytes())).await;
+    let target = WireTarget::answering(&answers.each_ref().map(String::as_bytes)).await;
     let world = target.world(ROUTES).await;
     let get = request("GET", "/t/x", &world.token(), "");
     let mut caller = Wire::connect(world.proxy.address()).await;

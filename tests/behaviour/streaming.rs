@@ -71,7 +71,8 @@ impl Program {
     }
 
     fn assert_flat(&self, before: u64) {
-        let growth = self.peak() - before;
+        // The kernel rounds, so that a peak may seem to sink.
+        let growth = self.peak().saturating_sub(before);
         assert!(growth < MAX_GROWTH_KIB, "grew by {growth} KiB over {before} KiB");
     }
 }
@@ -251,4 +252,4 @@ const PIECE: usize = 256 * 1024;
 const MAX_GROWTH_KIB: u64 = 32 * 1024;
 /// More than the kernel and the proxy buffer between two ends, and far less than a process could.
 const SOCKET_BUFFERS: u64 = 64 << 20;
-const GENEROUS: Duration = Duration::from_secs(180);
+const GENEROUS: Duration = Duration::from_mins(3);

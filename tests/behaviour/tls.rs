@@ -168,7 +168,8 @@ async fn odd_challenges_reach_a_caller_of_http2_byte_for_byte() {
     let scene = Scene::start(&ROUTES.replace("{target}", &target.url)).await;
     let answer = scene.get(scene.client(), "/orders/1", &scene.token).await;
     assert_eq!(answer.version(), Version::HTTP_2);
-    let relayed: Vec<_> = answer.headers().get_all("www-authenticate").iter().map(|value| value.as_bytes()).collect();
+    let relayed: Vec<_> =
+        answer.headers().get_all("www-authenticate").iter().map(http::HeaderValue::as_bytes).collect();
     assert_eq!(relayed, values);
 }
 
