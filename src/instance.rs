@@ -11,7 +11,7 @@ use crate::admin::Admin;
 use crate::config::Settings;
 use crate::idp::{ClientError, IdpClient};
 use crate::proxy::Gateway;
-use crate::server::{self, Departure, Draining, Listener, StartError};
+use crate::server::{self, Departure, Listener, StartError};
 use crate::telemetry::Metrics;
 
 /// A proxy that is ready to serve.
@@ -89,10 +89,9 @@ impl Instance {
 
     /// Serves until `stop` is ready and requests have been let finish.
     pub async fn serve(self, dropped_lines: Option<ErrorCounter>, stop: impl Future<Output = ()>) -> Departure {
-        let draining = Draining::default();
-        let admin = Admin { gateway: self.gateway.clone(), draining: draining.clone(), dropped_lines };
+        let admin = Admin { gateway: self.gateway.clone(), dropped_lines };
         let answering = self.admin.map(|listener| tokio::spawn(admin.serve(listener)));
-        let departure = server::serve(self.gateway, self.listeners, self.drain_timeout, draining, stop).await;
+        let departure = server::serve(self.gateway, self.listeners, self.drain_timeout, stop).await;
         if let Some(answering) = answering {
             answering.abort();
         }

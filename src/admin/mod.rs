@@ -13,15 +13,12 @@ use tokio::net::TcpListener;
 use tracing_appender::non_blocking::ErrorCounter;
 
 use crate::proxy::Gateway;
-use crate::server::Draining;
 
 /// What the admin listener reports on.
 #[derive(Debug, Clone)]
 pub struct Admin {
     /// The proxy.
     pub gateway: Gateway,
-    /// Whether it is leaving.
-    pub draining: Draining,
     /// The count of lost log lines, where there is a log.
     pub dropped_lines: Option<ErrorCounter>,
 }
@@ -51,7 +48,7 @@ impl Admin {
 }
 
 async fn readiness(State(admin): State<Admin>) -> (StatusCode, &'static str) {
-    match (admin.draining.has_begun(), admin.gateway.is_ready()) {
+    match (admin.gateway.is_leaving(), admin.gateway.is_ready()) {
         (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "draining\n"),
         (false, false) => (StatusCode::SERVICE_UNAVAILABLE, "waiting for the identity provider's signing keys\n"),
         (false, true) => (StatusCode::OK, "ready\n"),

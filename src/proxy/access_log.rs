@@ -1,8 +1,10 @@
 //! One line for every request, written when it is over.
 
+use http::Method;
 use pingora::proxy::Session;
 
 use super::context::{RequestContext, Resend};
+use super::wellformed;
 use crate::telemetry::Metrics;
 
 /// Writes the access line and counts the request.
@@ -22,7 +24,7 @@ pub(super) fn record(session: &Session, context: &RequestContext, metrics: &Metr
         reason = context.rejection.as_ref().map(crate::rejection::Rejection::reason).unwrap_or_default(),
         fault = context.fault.as_ref().map(|(source, kind)| format!("{} {}", source.as_str(), kind.as_str())),
         route,
-        method = request.method.as_str().get(..MAX_LOGGED_METHOD).unwrap_or(request.method.as_str()),
+        method = logged_method(&request.method),
         path = logged_path(context, request.uri.path()),
         oid = caller.map_or("", |caller| caller.subject()),
         tid = caller.map_or("", |caller| caller.tenant_id()),
@@ -39,6 +41,11 @@ pub(super) fn record(session: &Session, context: &RequestContext, metrics: &Metr
     );
 }
 
+/// The method, where it is one: a caller may have put anything in its place, its token even.
+fn logged_method(method: &Method) -> &str {
+    if wellformed::check_method(method).is_ok() { method.as_str() } else { "(withheld)" }
+}
+
 /// The path, never the query, and not at all where it could hold a token.
 fn logged_path<'a>(context: &RequestContext, path: &'a str) -> &'a str {
     let hides_token = path.len() > MAX_LOGGED_PATH || context.token_a().is_some_and(|token| path.contains(token));
@@ -49,7 +56,5 @@ fn milliseconds(time: std::time::Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// As much of a method is logged, in bytes.
-const MAX_LOGGED_METHOD: usize = 32;
 /// The longest path that is logged, in bytes.
 const MAX_LOGGED_PATH: usize = 1024;

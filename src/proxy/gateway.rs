@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use prometheus::IntGauge;
@@ -25,6 +26,7 @@ pub struct Gateway {
     verifiers: Arc<[Arc<Verifier>]>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) in_flight: Arc<IntGauge>,
+    leaving: Arc<AtomicBool>,
 }
 
 impl Gateway {
@@ -52,7 +54,7 @@ impl Gateway {
         let routes = RouteTable::build(routes)?;
         let exchanger = Exchanger::new(client.clone(), cache_entries, Arc::clone(&metrics));
         let in_flight = Arc::new(metrics.in_flight().clone());
-        Ok(Self { gate: Arc::new(Gate { routes, exchanger }), verifiers, metrics, in_flight })
+        Ok(Self { gate: Arc::new(Gate { routes, exchanger }), verifiers, metrics, in_flight, leaving: Arc::default() })
     }
 
     /// Whether every identity's signing keys have been loaded.
@@ -63,6 +65,16 @@ impl Gateway {
     /// How many requests are being served.
     pub fn in_flight(&self) -> i64 {
         self.in_flight.get()
+    }
+
+    /// From now on every answer says that its connection closes: a caller that knows does not lose a request on it.
+    pub fn leave(&self) {
+        self.leaving.store(true, Ordering::Release);
+    }
+
+    /// Whether the proxy is leaving and wants no new requests.
+    pub fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Acquire)
     }
 
     /// The work beside requests: keys, names, sweeping. Each future runs until it is dropped.

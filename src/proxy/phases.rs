@@ -41,6 +41,7 @@ impl ProxyHttp for Gateway {
                 Ok(false)
             }
             Err(rejection) => {
+                self.announce_leaving(session, context);
                 respond::refuse(session, context, rejection).await?;
                 Ok(true)
             }
@@ -128,6 +129,7 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         context: &mut RequestContext,
     ) -> Result<()> {
+        self.announce_leaving(session, context);
         if !response.status.is_informational() {
             context.answered = Some(tokio::time::Instant::now());
         }
@@ -215,6 +217,15 @@ impl ProxyHttp for Gateway {
 
     fn request_summary(&self, _session: &Session, context: &RequestContext) -> String {
         context.correlation.as_ref().map_or_else(String::new, |names| names.request_id().to_owned())
+    }
+}
+
+impl Gateway {
+    /// A WebSocket is one request for as long as it lasts, and HTTP/2 has its own farewell.
+    fn announce_leaving(&self, session: &mut Session, context: &RequestContext) {
+        if self.is_leaving() && !context.websocket {
+            session.set_keepalive(None);
+        }
     }
 }
 

@@ -3,35 +3,46 @@
 use std::borrow::Cow;
 
 use http::HeaderName;
-use memchr::memmem::Finder;
+use memchr::memmem;
 use pingora::http::RequestHeader;
 
 /// Where in a request token A still is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Carrier {
-    /// In its path or query.
+    /// In its method, path or query.
     Target,
     /// In a header.
     Header(HeaderName),
+    /// As the name of a header.
+    HeaderName,
 }
 
 impl std::fmt::Display for Carrier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Target => f.write_str("request target"),
+            Self::Target => f.write_str("request line"),
+            Self::HeaderName => f.write_str("name of a header"),
             Self::Header(name) => write!(f, "header {name}"),
         }
     }
 }
 
 /// Looks for token A in the request target and in every header, as it is and percent-encoded. Bodies are not searched.
+///
+/// Hardly ever is anything as long as a token, so that the search itself is rarely prepared.
 pub(super) fn carrier(request: &RequestHeader, token_a: &[u8]) -> Option<Carrier> {
-    let finder = Finder::new(token_a);
-    let holds = |text: &[u8]| text.len() >= token_a.len() && finder.find(&decoded(text)).is_some();
-    if holds(request.raw_path()) {
+    let holds = |text: &[u8]| text.len() >= token_a.len() && memmem::find(&decoded(text), token_a).is_some();
+    if holds(request.raw_path()) || holds(request.method.as_str().as_bytes()) {
         return Some(Carrier::Target);
     }
-    request.headers.iter().find(|(_, value)| holds(value.as_bytes())).map(|(name, _)| Carrier::Header(name.clone()))
+    let named = |name: &HeaderName| name_holds(name.as_str(), token_a);
+    let found = request.headers.iter().find(|(name, value)| holds(value.as_bytes()) || named(name))?;
+    Some(if named(found.0) { Carrier::HeaderName } else { Carrier::Header(found.0.clone()) })
+}
+
+/// Names are in lower case here, and in the caller's spelling on the wire.
+fn name_holds(name: &str, token_a: &[u8]) -> bool {
+    name.len() >= token_a.len() && memmem::find(name.as_bytes(), &token_a.to_ascii_lowercase()).is_some()
 }
 
 /// The text with its percent-encodings decoded; what is no encoding stays as it is.
@@ -73,5 +84,9 @@ mod tests {
             let name = HeaderName::from_static("x-token");
             assert_eq!(carrier(&request, b"eyJ.c.d"), Some(Carrier::Header(name)), "{value}");
         }
+        let mut request = RequestHeader::build("eyJ.G.h", b"/", None).unwrap();
+        request.insert_header("X-eyJ.E.f", "v").unwrap();
+        assert_eq!(carrier(&request, b"eyJ.E.f"), Some(Carrier::HeaderName));
+        assert_eq!(carrier(&request, b"eyJ.G.h"), Some(Carrier::Target));
     }
 }

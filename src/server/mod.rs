@@ -5,7 +5,6 @@ mod listener;
 mod tls;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -29,21 +28,6 @@ pub fn install_crypto_provider() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
-/// Whether new requests are wanted. A clone tells the same.
-#[derive(Debug, Clone, Default)]
-pub struct Draining(Arc<AtomicBool>);
-
-impl Draining {
-    /// Whether the proxy is leaving.
-    pub fn has_begun(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-
-    fn begin(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-}
-
 /// How the proxy left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Departure {
@@ -61,7 +45,6 @@ pub async fn serve(
     gateway: Gateway,
     listeners: Vec<Listener>,
     drain_timeout: Duration,
-    draining: Draining,
     stop: impl Future<Output = ()>,
 ) -> Departure {
     let (shutdown, watched) = watch::channel(false);
@@ -96,7 +79,7 @@ pub async fn serve(
             return Departure::Failed;
         }
     }
-    draining.begin();
+    gateway.leave();
     tracing::info!(in_flight = gateway.in_flight(), "draining");
     shutdown.send_replace(true);
     let departure = drain(&gateway, accepting, Instant::now() + drain_timeout).await;
