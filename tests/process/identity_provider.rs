@@ -1,0 +1,59 @@
+//! An identity provider that is late, and one that goes away.
+
+use crate::support::program::Program;
+use crate::support::{Reservation, World, configuration, eventually, get};
+use obo_proxy::emulator::TokenRequest;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_starts_without_the_identity_provider_and_is_ready_once_that_is_there() {
+    let port = Reservation::take();
+    let mut program =
+        Program::serve(&configuration(&format!("http://{}", port.address()), "http://127.0.0.1:9", "")).await;
+    let readyz = format!("{}/readyz", program.admin);
+    let waiting = get(&readyz, "").await.unwrap();
+    assert_eq!((waiting.status, waiting.text.starts_with("waiting for")), (503, true), "{}", waiting.text);
+    assert_eq!(get(&format!("{}/healthz", program.admin), "").await.unwrap().status, 200);
+    let failed = || program.lines_with("message", "failed to load signing keys");
+    eventually("it has tried twice", async || failed().len() >= 2).await;
+    let tries = program.metric("obo_proxy_key_refreshes_total{identity=\"default\",outcome=\"failure\"}").await;
+    assert!(
+        tries.is_some_and(|tries| tries >= 2.0 && tries <= failed().len() as f64),
+        "{tries:?} {}",
+        program.stdout()
+    );
+    for line in failed() {
+        assert_eq!(line["level"], "WARN");
+        let reason = line["reason"].as_str().unwrap();
+        assert!(reason.contains("refused"), "{reason}");
+    }
+    assert!(program.is_running());
+
+    let world = World::with_provider(port.listen()).await;
+    let refused = program.get("/orders/1", &world.token()).await;
+    assert_eq!((refused.status, refused.code().as_str()), (503, "idp_unavailable"), "{}", refused.text);
+    assert!(!refused.header("retry-after").is_empty());
+    program.wait_until_ready().await;
+    assert_eq!(program.lines_with("message", "signing keys loaded").len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_keeps_serving_known_callers_while_the_identity_provider_is_away() {
+    let world = World::start().await;
+    let program = world.serve("").await;
+    let token = world.token();
+    assert_eq!(program.get("/orders/1", &token).await.status, 200);
+    world.emulator.stop();
+    world.emulator.stopped().await;
+    let warm = program.get("/orders/2", &token).await;
+    assert_eq!(warm.status, 200, "{}", warm.text);
+    let other = world.emulator.mint(&TokenRequest::default().user("99999999-0000-1111-2222-bbbbbbbbbbbb"));
+    let cold = program.get("/orders/3", &other).await;
+    assert_eq!((cold.status, cold.code().as_str()), (503, "idp_unavailable"), "{}", cold.text);
+    eventually("three lines", async || program.lines_with("message", "request").len() == 3).await;
+    let sources: Vec<_> =
+        program.lines_with("message", "request").iter().map(|line| line["token_source"].to_string()).collect();
+    assert_eq!(sources, ["\"exchange\"", "\"cache\"", "\"\""]);
+    let line = program.line_with("message", "token exchange failed").await;
+    assert!(line["cause"].as_str().unwrap().contains("not reachable"), "{line}");
+    assert_eq!(get(&format!("{}/readyz", program.admin), "").await.unwrap().status, 200, "known keys are good keys");
+}

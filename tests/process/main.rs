@@ -1,0 +1,11 @@
+//! The built program as operators meet it: a child process with its output, its signals and its exit status.
+#![expect(unreachable_pub, reason = "a test binary exports nothing; `pub` marks what other files here use")]
+
+mod access_line;
+mod commands;
+mod identity_provider;
+mod leaving;
+mod metrics;
+mod refusing;
+mod secrecy;
+mod support;
