@@ -15,12 +15,9 @@ async fn it_starts_without_the_identity_provider_and_is_ready_once_that_is_there
     assert_eq!(get(&format!("{}/healthz", program.admin), "").await.unwrap().status, 200);
     let failed = || program.lines_with("message", "failed to load signing keys");
     eventually("it has tried twice", async || failed().len() >= 2).await;
-    let tries = program.metric("obo_proxy_key_refreshes_total{identity=\"default\",outcome=\"failure\"}").await;
-    assert!(
-        tries.is_some_and(|tries| tries >= 2.0 && tries <= failed().len() as f64),
-        "{tries:?} {}",
-        program.stdout()
-    );
+    let counted = program.metric("obo_proxy_key_refreshes_total{identity=\"default\",outcome=\"failure\"}").await;
+    let lines = u32::try_from(failed().len()).unwrap();
+    assert!(counted.is_some_and(|tries| tries >= 2.0 && tries <= f64::from(lines)), "{counted:?} {}", program.stdout());
     for line in failed() {
         assert_eq!(line["level"], "WARN");
         let reason = line["reason"].as_str().unwrap();

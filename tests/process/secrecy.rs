@@ -159,7 +159,7 @@ impl Stage {
     async fn requests_that_no_library_sends(&mut self) {
         let token = self.stranger();
         let bearer = format!("Authorization: Bearer {token}\r\n");
-        let headers: String = (0..10_000).map(|n| format!("X-{n}: {token}\r\n")).collect();
+        let headers = (0..10_000).map(|n| format!("X-{n}: {token}\r\n")).collect::<Vec<_>>().concat();
         for request in [
             format!("GET /orders/1 HTTP/1.1\r\nHost: a\r\n{bearer}{headers}\r\n"),
             format!("GET /orders/1 HTTP/1.1\r\nHost: a\r\n{bearer}X: {}\r\n\r\n", token.repeat(1_000)),

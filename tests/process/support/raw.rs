@@ -39,7 +39,7 @@ impl Connection {
     /// Reads until the peer closes or is silent for a moment.
     pub async fn rest(&mut self) -> String {
         let mut answer = Vec::new();
-        let mut buffer = [0; 65536];
+        let mut buffer = vec![0; 65536];
         while let Ok(Ok(read @ 1..)) = timeout(Duration::from_millis(300), self.0.read(&mut buffer)).await {
             answer.extend_from_slice(&buffer[..read]);
         }
