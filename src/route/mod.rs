@@ -1,5 +1,6 @@
 //! Which route a request takes: canonical paths, patterns, and the table that finds the most specific one.
 
+mod encoding;
 mod host;
 mod path;
 mod pattern;

@@ -2,8 +2,9 @@
 
 use http::Method;
 
+use super::encoding::match_key;
 use super::host::HostPattern;
-use super::path::{PathError, canonical_path, match_key};
+use super::path::{PathError, canonical_path};
 
 /// The part of a route that decides which requests take it.
 #[derive(Debug, Clone)]
