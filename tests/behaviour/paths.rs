@@ -318,11 +318,11 @@ async fn a_malformed_request_line_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_bare_line_feed_smuggles_no_header() {
     let scene = Scene::start().await;
-    scene.ask(&scene.message(b"/graph", "Host: a\r\nX-A: 1\nX-Forwarded-For: 6.6.6.6\r\n")).await;
-    for seen in scene.target.received() {
-        assert_eq!(seen.header("x-forwarded-for"), "127.0.0.1");
-        assert!(!seen.head.windows(7).any(|window| window == b"6.6.6.6"));
-    }
+    let answer = scene.ask(&scene.message(b"/graph", "Host: a\r\nX-A: 1\nX-Forwarded-For: 6.6.6.6\r\n")).await;
+    // Pingora ends a line there, as RFC 9112 section 2.2 lets it; the header is then one like any other.
+    assert_eq!(answer.status(), 200, "{}", answer.text());
+    let seen = scene.target.only_request();
+    assert_eq!((seen.header("x-a").as_str(), seen.header("x-forwarded-for").as_str()), ("1", "127.0.0.1"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -257,7 +257,7 @@ async fn an_https_target_under_another_name_gives_502_and_sees_nothing() {
 async fn an_empty_last_frame_of_http2_adds_nothing_behind_an_upload() {
     let target = WireTarget::answering(&[OK]).await;
     let scene = Scene::start(&ROUTES.replace("{target}", &target.url)).await;
-    for pieces in [&["body", ""][..], &[""], &["body"]] {
+    for pieces in [&["body", ""][..], &[""], &["body"]].into_iter().cycle().take(12) {
         let mut sender = scene.authority.http2_caller(&scene.proxy).await;
         let (response, mut stream) = sender.send_request(scene.post("/orders/x").body(()).unwrap(), false).unwrap();
         for (number, piece) in pieces.iter().enumerate() {
@@ -266,7 +266,8 @@ async fn an_empty_last_frame_of_http2_adds_nothing_behind_an_upload() {
         assert_eq!(response.await.unwrap().status(), 200);
     }
     let lines: Vec<_> = target.received().iter().map(Message::start_line).collect();
-    assert_eq!((lines, target.connections()), (vec!["POST /x HTTP/1.1".to_owned(); 3], 1));
+    assert_eq!(lines, vec!["POST /x HTTP/1.1".to_owned(); 12]);
+    assert!(target.connections() < 12, "no connection was used again");
 }
 
 #[tokio::test(flavor = "multi_thread")]
