@@ -9,6 +9,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
 use tracing_subscriber::{Layer, Registry, fmt};
 
+use super::batches::Batches;
 use super::foreign;
 
 /// `log` of `routes.yaml`.
@@ -66,7 +67,7 @@ impl LogGuard {
 /// # Errors
 /// Where a log has been installed already.
 pub fn install(settings: LogSettings) -> Result<LogGuard, TryInitError> {
-    let (writer, worker) = NonBlockingBuilder::default().lossy(true).finish(io::stdout());
+    let (writer, worker) = NonBlockingBuilder::default().lossy(true).finish(Batches::to(io::stdout()));
     let dropped = writer.error_counter();
     install_to(settings, writer)?;
     Ok(LogGuard { _worker: worker, dropped })

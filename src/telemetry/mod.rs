@@ -1,5 +1,6 @@
 //! What operators see: log lines and metrics. Nothing here ever holds a token.
 
+mod batches;
 mod foreign;
 mod log;
 mod metrics;

@@ -27,7 +27,7 @@ impl Stage {
         );
         let basic = format!(
             "identities:\n  basic:\n    tenant_id: {TENANT_ID}\n    client_id: {CLIENT_ID}\n    authority: {}\n    \
-             credential: {{client_secret: '${{SECRET_OF_THE_TEST}}', auth_method: client_secret_basic}}\n",
+             credential: {{client_secret: '${{SECRET_OF_THE_TEST}}', auth_method: client_secret_basic}}\n    timeout: 2s\n",
             world.emulator.url()
         );
         let named = configuration.replace("scopes: [api://", "identity: default, scopes: [api://");
