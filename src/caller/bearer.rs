@@ -56,11 +56,22 @@ fn starts_with_bearer(part: &[u8]) -> bool {
 
 fn is_token68(token: &str) -> bool {
     let body = token.trim_end_matches('=');
-    !body.is_empty()
-        && body
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/'))
+    !body.is_empty() && body.bytes().all(|byte| TOKEN68.get(usize::from(byte)) == Some(&true))
 }
+
+/// The characters of a `token68` before its padding. A table, because every byte of every token is looked up.
+const TOKEN68: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut rest: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/";
+    while let [byte, tail @ ..] = rest {
+        #[expect(clippy::indexing_slicing, reason = "a byte is below 256, and this runs when the program is compiled")]
+        {
+            table[*byte as usize] = true;
+        }
+        rest = tail;
+    }
+    table
+};
 
 /// The longest token A that is looked at, in bytes. Entra leaves groups out of a token long before that.
 pub const MAX_TOKEN: usize = 32 * 1024;

@@ -4,6 +4,7 @@
 
 mod access_line;
 mod commands;
+mod compose;
 mod identity_provider;
 mod leaving;
 mod metrics;
