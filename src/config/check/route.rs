@@ -25,8 +25,7 @@ pub(super) fn route(
     let path = path(checker, &route.path, route.matching, node.key("path"));
     let hosts = hosts(checker, &route.hosts.unwrap_or_default(), node.key("hosts"));
     let methods = methods(checker, &route.methods.unwrap_or_default(), node.key("methods"));
-    let prefix = matches!(route.matching, file::Matching::Prefix);
-    let target = target::target(checker, &route.target.0, prefix, node.key("target"));
+    let target = target::target(checker, &route.target.0, node.key("target"));
     let identity = identities.position(checker, route.identity.as_deref(), node);
     let grant = grant(checker, route.grant, route.scopes, node);
     let require = requirements(checker, route.require, node.key("require"));
