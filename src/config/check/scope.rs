@@ -40,10 +40,6 @@ fn parse<'a>(checker: &mut Checker<'_>, text: &'a str, node: &Node) -> Option<Pa
         let accepted = "one scope per entry, without blanks, quotes and backslashes";
         return checker.refuse(node, quoted(text), accepted);
     }
-    if text == "offline_access" {
-        let found = "\"offline_access\", which asks for a refresh token that this version does not use";
-        return checker.refuse(node, found, "scopes of the target's API");
-    }
     if is_oidc(text) {
         return Some(Parsed::Oidc);
     }
