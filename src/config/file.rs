@@ -21,7 +21,7 @@ pub(super) struct File {
     #[serde(default = "default_listen")]
     #[schemars(length(min = 1))]
     pub(super) listen: Vec<Listener>,
-    /// The listener for health checks, metrics and the status page. Default: none. It asks for no credential, so keep
+    /// The listener for health checks, readiness and metrics. Default: none. It asks for no credential, so keep
     /// it on an address that callers cannot reach.
     pub(super) admin: Option<Admin>,
     /// What is logged, and how. Tokens and secrets are not logged at any level.
