@@ -27,14 +27,14 @@ pub enum InvalidToken {
     UnknownKey,
     /// Its signature is wrong.
     Signature,
-    /// It comes from another issuer.
-    Issuer,
-    /// It was issued for another audience.
-    Audience,
+    /// It comes from another issuer; which.
+    Issuer(Box<str>),
+    /// It was issued for another audience; the first that it names.
+    Audience(Box<str>),
     /// It was issued for Microsoft Graph.
     GraphAudience,
-    /// It is for a user of another tenant.
-    Tenant,
+    /// It is for a user of another tenant; which.
+    Tenant(Box<str>),
     /// It has expired.
     Expired,
     /// It is not valid yet.
@@ -59,18 +59,29 @@ impl InvalidToken {
             Self::Algorithm => "token algorithm is not accepted",
             Self::UnknownKey => "token was signed with a key that the identity provider does not publish",
             Self::Signature => "token signature is wrong",
-            Self::Issuer => "token comes from another issuer (iss)",
-            Self::Audience => "token was issued for another audience (aud)",
+            Self::Issuer(_) => "token comes from another issuer (iss)",
+            Self::Audience(_) => "token was issued for another audience (aud)",
             Self::GraphAudience => {
                 "token was issued for Microsoft Graph; the client must ask for a token of this API (aud)"
             }
-            Self::Tenant => "token is for another tenant (tid)",
+            Self::Tenant(_) => "token is for another tenant (tid)",
             Self::Expired => "token has expired (exp)",
             Self::NotYetValid => "token is not valid yet (nbf)",
             Self::NotAccessToken => "token has no scp and no client: an ID token is not an access token",
         }
     }
 }
+
+impl InvalidToken {
+    /// What was found in place of what is accepted, cut to a length that fits a log line. Nobody has vouched for it.
+    pub fn found(&self) -> Option<&str> {
+        let (Self::Issuer(found) | Self::Audience(found) | Self::Tenant(found)) = self else { return None };
+        Some(found.char_indices().nth(MAX_FOUND).map_or(found, |(at, _)| found.get(..at).unwrap_or_default()))
+    }
+}
+
+/// As much of a claim is logged, in characters.
+const MAX_FOUND: usize = 128;
 
 fn claim_reason(name: &str) -> &'static str {
     match name {

@@ -164,6 +164,7 @@ impl KeySource {
         let v2 = v2?;
         let tenant_id = &self.identity.tenant_id;
         let mut issuers = vec![issuer(&v2, tenant_id).ok_or(DownloadError::Content("discovery"))?];
+        self.warn_of_foreign(&issuers);
         issuers.extend(self.optional_issuer(v1)?);
         let address = v2.get("jwks_uri").and_then(Value::as_str).ok_or(DownloadError::Content("discovery"))?;
         self.check_scheme(address)?;
@@ -193,6 +194,14 @@ impl KeySource {
             Ok(document) => Ok(issuer(&document, &self.identity.tenant_id)),
             Err(DownloadError::Status(_, 300..=499)) => Ok(None),
             Err(other) => Err(other),
+        }
+    }
+
+    /// Behind another name of the same provider this is well; otherwise every token will be refused.
+    fn warn_of_foreign(&self, issuers: &[Box<str>]) {
+        for issuer in issuers.iter().filter(|issuer| !issuer.starts_with(&*self.identity.authority)) {
+            let (identity, authority) = (&*self.identity.name, &*self.identity.authority);
+            tracing::warn!(identity, authority, issuer = &**issuer, "the discovery document names another issuer");
         }
     }
 

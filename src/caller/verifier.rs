@@ -158,7 +158,7 @@ impl Verifier {
             return Err(InvalidToken::Signature.into());
         }
         if !published.issuers.contains(&claims.issuer) {
-            return Err(InvalidToken::Issuer.into());
+            return Err(InvalidToken::Issuer(claims.issuer).into());
         }
         Ok(VerifiedCaller { claims, key })
     }
@@ -180,11 +180,16 @@ impl Verifier {
             return Ok(());
         }
         let for_graph = claims.audiences.iter().any(|audience| GRAPH.contains(&&**audience));
-        Err(if for_graph { InvalidToken::GraphAudience } else { InvalidToken::Audience })
+        let first = claims.audiences.first().cloned().unwrap_or_default();
+        Err(if for_graph { InvalidToken::GraphAudience } else { InvalidToken::Audience(first) })
     }
 
     fn check_tenant(&self, claims: &Claims) -> Result<(), InvalidToken> {
-        if claims.tenant_id.eq_ignore_ascii_case(&self.identity.tenant_id) { Ok(()) } else { Err(InvalidToken::Tenant) }
+        if claims.tenant_id.eq_ignore_ascii_case(&self.identity.tenant_id) {
+            Ok(())
+        } else {
+            Err(InvalidToken::Tenant(claims.tenant_id.clone()))
+        }
     }
 
     fn check_time(&self, claims: &Claims) -> Result<(), InvalidToken> {

@@ -141,8 +141,14 @@ impl Exchanger {
         let (client, tokens, metrics) = (self.client.clone(), Arc::clone(&self.tokens), Arc::clone(&self.metrics));
         async move {
             let started = Instant::now();
-            let outcome = exchange.perform(&client, token_a.expose()).await;
-            report::report(&metrics, &exchange.identity, exchange.template.scope(), &outcome, started.elapsed());
+            let request_id = uuid::Uuid::new_v4().to_string();
+            let outcome = exchange.perform(&client, token_a.expose(), &request_id).await;
+            let subject = report::Subject {
+                identity: &exchange.identity,
+                scope: exchange.template.scope(),
+                request_id: &request_id,
+            };
+            report::report(&metrics, &subject, &outcome, started.elapsed());
             let granted = outcome?;
             let ends = started + usable(granted.lifetime, remaining);
             let token = Arc::new(TokenB::new(granted.header, ends));
@@ -154,22 +160,27 @@ impl Exchanger {
 
 impl Exchange {
     /// One attempt, and a second one where the first met a passing fault and time is left.
-    async fn perform(&self, client: &IdpClient, token_a: &str) -> Result<Granted, ExchangeError> {
+    async fn perform(&self, client: &IdpClient, token_a: &str, request_id: &str) -> Result<Granted, ExchangeError> {
         let started = Instant::now();
         let (first_end, end) = (started + self.identity.timeout.mul_f64(FIRST_SHARE), started + self.identity.timeout);
         let form = self.template.form(&self.identity, token_a);
-        match self.attempt(client, form.clone(), first_end).await {
+        match self.attempt(client, form.clone(), request_id, first_end).await {
             Err(error) if error.is_transient() => {
                 tokio::time::sleep(RETRY_PAUSE).await;
-                self.attempt(client, form, end).await
+                self.attempt(client, form, request_id, end).await
             }
             outcome => outcome,
         }
     }
 
-    async fn attempt(&self, client: &IdpClient, form: String, deadline: Instant) -> Result<Granted, ExchangeError> {
-        let request_id = uuid::Uuid::new_v4().to_string();
-        let headers = grant::headers(&self.identity, &request_id)
+    async fn attempt(
+        &self,
+        client: &IdpClient,
+        form: String,
+        request_id: &str,
+        deadline: Instant,
+    ) -> Result<Granted, ExchangeError> {
+        let headers = grant::headers(&self.identity, request_id)
             .map_err(|_| ExchangeError::Unavailable("a header of the token request is malformed".to_owned()))?;
         let endpoint = self.identity.token_endpoint();
         match client.post_form(&endpoint, headers, form, deadline).await {

@@ -1,5 +1,7 @@
 //! One line for every request, written when it is over.
 
+use std::time::Duration;
+
 use http::Method;
 use pingora::proxy::Session;
 
@@ -11,7 +13,11 @@ use crate::telemetry::Metrics;
 pub(super) fn record(session: &Session, context: &RequestContext, metrics: &Metrics) {
     let status = session.response_written().map(|response| response.status);
     let status_text = status.as_ref().map_or("", http::StatusCode::as_str);
-    let code = context.rejection.as_ref().map_or("", |rejection| rejection.code());
+    let code = match &context.rejection {
+        Some(rejection) => rejection.code(),
+        None if context.caller_left => "caller_left",
+        None => "",
+    };
     let route = context.trail.route.as_ref().map_or("", |route| &*route.name);
     let took = context.started.elapsed();
     metrics.request(route, status_text, code, took);
@@ -22,6 +28,9 @@ pub(super) fn record(session: &Session, context: &RequestContext, metrics: &Metr
         status = status.map_or(0, |status| status.as_u16()),
         code,
         reason = context.rejection.as_ref().map(crate::rejection::Rejection::reason).unwrap_or_default(),
+        found = context.rejection.as_ref().and_then(|rejection| rejection.found()),
+        correlation_id = context.rejection.as_ref().and_then(|rejection| rejection.correlation_id()),
+        connect_error = context.connect_error,
         fault = context.fault.as_ref().map(|(source, kind)| format!("{} {}", source.as_str(), kind.as_str())),
         route,
         method = logged_method(&request.method),
@@ -32,7 +41,8 @@ pub(super) fn record(session: &Session, context: &RequestContext, metrics: &Metr
         token_source = credential.map_or("", |credential| credential.source.as_str()),
         resent = context.resend == Resend::Done,
         duration_ms = milliseconds(took),
-        target_ms = context.answered.map(|answered| milliseconds(answered - context.started)),
+        exchange_ms = credential.and_then(|credential| credential.waited).map(milliseconds),
+        target_ms = target_time(context).map(milliseconds),
         bytes_out = session.body_bytes_sent(),
         remote = session.client_addr().map(ToString::to_string).unwrap_or_default(),
         request_id = context.correlation.as_ref().map_or("", |names| names.request_id()),
@@ -52,7 +62,12 @@ fn logged_path<'a>(context: &RequestContext, path: &'a str) -> &'a str {
     if hides_token || path.contains("eyJ") { "(withheld)" } else { path }
 }
 
-fn milliseconds(time: std::time::Duration) -> f64 {
+/// From the moment when the target was turned to, connection included, to its header section.
+fn target_time(context: &RequestContext) -> Option<Duration> {
+    Some(context.answered?.duration_since(context.turned_to_target?))
+}
+
+fn milliseconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1e6).round() / 1e3
 }
 

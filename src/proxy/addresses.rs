@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
@@ -17,6 +17,8 @@ pub(super) struct Addresses {
     /// What the name last resolved to; a failed resolution keeps it.
     current: ArcSwap<Vec<Arc<Address>>>,
     turn: AtomicUsize,
+    /// Whether the last resolution failed.
+    is_failing: AtomicBool,
     /// When a request last had to resolve the name on its own.
     asked: Mutex<Option<Instant>>,
 }
@@ -38,6 +40,7 @@ impl Addresses {
             port,
             current: ArcSwap::from_pointee(known.unwrap_or_default()),
             turn: AtomicUsize::new(0),
+            is_failing: AtomicBool::new(false),
             asked: Mutex::new(None),
         }
     }
@@ -93,6 +96,7 @@ impl Addresses {
                 let found: Vec<_> = found.collect();
                 if !found.is_empty() {
                     self.take_over(&found);
+                    self.is_failing.store(false, Ordering::Relaxed);
                     return true;
                 }
                 "no address".to_owned()
@@ -100,7 +104,10 @@ impl Addresses {
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer in time".to_owned(),
         };
-        tracing::warn!(host = &*self.host, kept = self.count(), reason, "failed to resolve the target's name");
+        // Once is enough until it resolves again.
+        if !self.is_failing.swap(true, Ordering::Relaxed) {
+            tracing::warn!(host = &*self.host, kept = self.count(), reason, "failed to resolve the target's name");
+        }
         false
     }
 

@@ -1,9 +1,11 @@
 //! The decision about a request: forward only, from its path to the token that the target will get.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Method;
 use pingora::http::RequestHeader;
+use tokio::time::Instant;
 
 use super::route::Route;
 use super::wellformed;
@@ -38,6 +40,8 @@ pub(super) struct Admission {
 pub(super) struct Credential {
     pub(super) token: Arc<TokenB>,
     pub(super) source: Source,
+    /// How long the request waited for it; nothing for one from the cache.
+    pub(super) waited: Option<Duration>,
 }
 
 /// What is known of a request by the time it is refused; the log wants it.
@@ -108,11 +112,12 @@ impl Gate {
     ) -> Result<Option<Credential>, Rejection> {
         let Some(exchange) = &route.exchange else { return Ok(None) };
         if let Some(token) = self.exchanger.recall(token_a, exchange) {
-            return Ok(Some(Credential { token, source: Source::Cache }));
+            return Ok(Some(Credential { token, source: Source::Cache, waited: None }));
         }
+        let started = Instant::now();
         let acquired = self.exchanger.acquire(exchange, token, token_a, caller.remaining()).await;
         let (token, source) = acquired.map_err(Rejection::Exchange)?;
-        Ok(Some(Credential { token, source }))
+        Ok(Some(Credential { token, source, waited: Some(started.elapsed()) }))
     }
 }
 

@@ -30,6 +30,12 @@ pub struct RequestContext {
     pub(super) rejection: Option<Rejection>,
     /// What Pingora reported, where it gave up.
     pub(super) fault: Option<(ErrorSource, ErrorType)>,
+    /// Whether the caller left before it was answered to the end.
+    pub(super) caller_left: bool,
+    /// Why the target could not be connected to, in Pingora's words.
+    pub(super) connect_error: Option<String>,
+    /// When the target was turned to, for the last time.
+    pub(super) turned_to_target: Option<Instant>,
     /// When the target's header section had arrived.
     pub(super) answered: Option<Instant>,
     _in_flight: InFlight,
@@ -65,6 +71,9 @@ impl RequestContext {
             resend: Resend::Unused,
             rejection: None,
             fault: None,
+            caller_left: false,
+            connect_error: None,
+            turned_to_target: None,
             answered: None,
             _in_flight: InFlight(in_flight),
         }

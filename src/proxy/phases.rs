@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, UPGRADE};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -33,7 +33,12 @@ impl ProxyHttp for Gateway {
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, context: &mut RequestContext) -> Result<bool> {
+        let two_lengths = !self.is_leaving() && had_content_length_beside_chunked(session);
         prepare_session(session, context);
+        if two_lengths {
+            respond::refuse(session, context, Rejection::Ambiguous("content-length beside transfer-encoding")).await?;
+            return Ok(true);
+        }
         let outcome = self.gate.admit(session.req_header(), &mut context.trail).await;
         match outcome {
             Ok(admission) => {
@@ -50,6 +55,7 @@ impl ProxyHttp for Gateway {
 
     async fn upstream_peer(&self, _session: &mut Session, context: &mut RequestContext) -> Result<Box<HttpPeer>> {
         context.connects += 1;
+        context.turned_to_target = Some(tokio::time::Instant::now());
         let target = &admitted(context)?.route.target;
         let unresolved = || Error::explain(ErrorType::ConnectNoRoute, "the target's name does not resolve").into_up();
         target.peer(context.websocket).await.ok_or_else(unresolved)
@@ -103,6 +109,9 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         context: &mut RequestContext,
     ) -> Result<()> {
+        if response.status == StatusCode::SWITCHING_PROTOCOLS && !context.websocket {
+            return Err(Error::explain(ErrorType::InvalidHTTPHeader, "nobody asked for an upgrade").into_up());
+        }
         if response.status == StatusCode::UNAUTHORIZED {
             self.answer_unauthorized(session, response, context).await?;
         } else if is_unauthenticated(&response.headers) {
@@ -155,6 +164,8 @@ impl ProxyHttp for Gateway {
         if let (Some(addresses), Some(address)) = (addresses, peer.address().as_inet()) {
             addresses.mark_dead(address);
         }
+        // Nothing of a request has been sent yet, so this cannot quote one.
+        context.connect_error = Some(error.to_string());
         error.set_retry(context.connects < addresses.map_or(1, Addresses::count).clamp(1, MAX_CONNECTS));
         error
     }
@@ -181,9 +192,13 @@ impl ProxyHttp for Gateway {
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut RequestContext) -> FailToProxy {
         let answered = session.response_written().is_some_and(|response| !response.status.is_informational());
-        let rejection = context.rejection.take().or_else(|| rejection_for(error));
-        let Some(rejection) = rejection else { return FailToProxy { error_code: 0, can_reuse_downstream: false } };
-        context.fault = Some((error.esource().clone(), error.etype().clone()));
+        if !matches!(error.etype(), ErrorType::HTTPStatus(_)) {
+            context.fault = Some((error.esource().clone(), error.etype().clone()));
+        }
+        let Some(rejection) = context.rejection.take().or_else(|| rejection_for(error)) else {
+            context.caller_left = true;
+            return FailToProxy { error_code: 0, can_reuse_downstream: false };
+        };
         if answered {
             context.rejection = Some(rejection);
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
@@ -242,6 +257,21 @@ fn prepare_session(session: &mut Session, context: &mut RequestContext) {
     session.set_write_timeout(Some(WRITE_TIMEOUT));
     // Without this, the bytes of a second request end the connection before the first one is answered.
     session.as_mut().set_pipelining_enabled(true);
+}
+
+/// Pingora drops a `Content-Length` beside `Transfer-Encoding` before it calls us, and leaves one trace of it: the
+/// connection will close, although nothing in the request asks for that.
+fn had_content_length_beside_chunked(session: &Session) -> bool {
+    let request = session.req_header();
+    let asks_to_close = || {
+        let options =
+            request.headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+        options.into_iter().any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
+    };
+    request.version == Version::HTTP_11
+        && request.headers.contains_key(TRANSFER_ENCODING)
+        && session.as_ref().get_keepalive().is_none()
+        && !asks_to_close()
 }
 
 fn forwarding(session: &Session) -> Forwarding {

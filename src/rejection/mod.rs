@@ -71,6 +71,17 @@ impl Rejection {
         }
     }
 
+    /// What a token says in place of what is accepted, for the log.
+    pub fn found(&self) -> Option<&str> {
+        if let Self::InvalidToken(invalid) = self { invalid.found() } else { None }
+    }
+
+    /// The name under which the identity provider knows the refused exchange, for the log.
+    pub fn correlation_id(&self) -> Option<&str> {
+        let Self::Exchange(error) = self else { return None };
+        error.refusal()?.correlation_id.as_deref()
+    }
+
     /// How long the caller should wait, where waiting helps.
     fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -45,10 +45,18 @@ impl Log for Foreign {
 /// Callers that leave, probe a port, or fail to speak TLS are no matter for whoever is on call.
 fn is_about_a_connection(record: &Record<'_>) -> bool {
     let message = record.args().to_string();
-    ["Downstream handshake", "Fail to proxy:", "failed to send error response"]
-        .iter()
-        .any(|start| message.starts_with(start))
+    CONNECTION_MATTERS.iter().any(|start| message.starts_with(start))
 }
+
+/// How Pingora begins what it says of connections. One to a target that cannot be reused is replaced, one of a caller
+/// is the caller's matter.
+const CONNECTION_MATTERS: [&str; 5] = [
+    "Downstream handshake",
+    "Fail to proxy:",
+    "failed to send error response",
+    "failed to acquire reusable stream",
+    "H2 handshake error",
+];
 
 fn tells_of_refusals(metadata: &Metadata<'_>) -> bool {
     metadata.level() == Level::Debug && metadata.target() == "pingora_proxy"

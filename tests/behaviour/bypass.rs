@@ -3,6 +3,7 @@
 use http::Method;
 use obo_proxy::emulator::TokenRequest;
 
+use crate::support::log::access_line;
 use crate::support::raw::{RawTarget, exchange};
 use crate::support::{Reply, World};
 
@@ -75,6 +76,27 @@ async fn an_encoded_token_a_does_not_leave_either() {
     let reply = world.get(&format!("/orders/1?access_token={encoded}"), &token).await;
     assert_eq!((reply.status.as_u16(), reply.code().as_str()), (400, "ambiguous_request"));
     assert_eq!(world.target.total_hits(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upgrade_that_nobody_asked_for_is_not_relayed() {
+    let switch = b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\nbytes";
+    let target = RawTarget::start(vec![switch.to_vec()]).await;
+    let routes = format!("\n  - {{path: /up, target: '{}', scopes: [api://orders-backend/Orders.Read]}}", target.url);
+    let world = World::with_routes(&routes).await;
+    let request = format!("GET /up HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\r\n", world.token());
+    let answer = exchange(world.proxy.address(), request.as_bytes()).await;
+    assert!(answer.starts_with(b"HTTP/1.1 502 "), "{}", String::from_utf8_lossy(&answer));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_says_which_audience_was_found() {
+    let world = World::start().await;
+    let token = world.mint(&TokenRequest { aud: Some("api://somebody-else".to_owned()), ..TokenRequest::default() });
+    let reply = world.get("/orders/1", &token).await;
+    let line = access_line(reply.header("x-request-id")).await;
+    assert_eq!(line["found"], "api://somebody-else");
+    assert!(!reply.text.contains("somebody-else"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

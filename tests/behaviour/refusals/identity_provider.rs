@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use obo_proxy::emulator::{Effect, EmulatorOptions, Endpoint, Fault, Policy, StepUpShape, TokenRequest};
 use serde_json::{Value, json};
 
-use crate::support::log::lines_with;
+use crate::support::log::{access_line, lines_with};
 use crate::support::refusal::Refusal;
 use crate::support::{ROUTES, Reply, World};
 
@@ -142,9 +142,12 @@ async fn a_token_of_a_revoked_sign_in_is_an_invalid_token() {
 }
 
 /// The refusal for a fault of ours, and its remedy in the log and nowhere else.
-fn check_misconfigured(world: &World, reply: &Reply, expected: Refusal, correlation_id: &str, remedy: &str) {
+async fn check_misconfigured(world: &World, reply: &Reply, expected: Refusal, correlation_id: &str, remedy: &str) {
     expected.check(world, reply);
-    let lines = lines_with(correlation_id);
+    let line = access_line(reply.header("x-request-id")).await;
+    assert_eq!(line["correlation_id"].as_str(), Some(correlation_id));
+    let mut lines = lines_with(correlation_id);
+    lines.retain(|line| line["message"] != "request");
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert_eq!((lines[0]["level"].as_str(), lines[0]["remedy"].as_str()), (Some("ERROR"), Some(remedy)));
     assert!(!format!("{reply:?}").contains(remedy));
@@ -163,7 +166,7 @@ async fn a_wrong_secret_of_ours_is_told_to_the_operator_only() {
     let expected = misconfigured().said_by_emulator(&world, "invalid_client", None, 7_000_215);
     let correlation_id = reply.json()["correlation_id"].as_str().unwrap().to_owned();
     let remedy = "the client secret is wrong: use the secret's value, not its ID";
-    check_misconfigured(&world, &reply, expected, &correlation_id, remedy);
+    check_misconfigured(&world, &reply, expected, &correlation_id, remedy).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -176,7 +179,7 @@ async fn a_wrong_scope_of_ours_is_told_to_the_operator_only() {
         .member("error_codes", vec![70011])
         .member("correlation_id", correlation_id.as_str());
     let remedy = "correct the scopes of the route: one resource, spelled as it is exposed";
-    check_misconfigured(&world, &reply, expected, &correlation_id, remedy);
+    check_misconfigured(&world, &reply, expected, &correlation_id, remedy).await;
 }
 
 fn throttled() -> Refusal {
