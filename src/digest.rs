@@ -25,11 +25,6 @@ impl Digest {
         Self::from_output(context.finish().as_ref())
     }
 
-    /// The bytes of the digest.
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-
     fn from_output(output: &[u8]) -> Self {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(output);

@@ -57,7 +57,7 @@ impl InvalidToken {
             Self::CriticalHeader => "token header has crit extensions, of which none is supported",
             Self::NoKeyId => "token header names no key (kid)",
             Self::Algorithm => "token algorithm is not accepted",
-            Self::UnknownKey => "token was signed with a key that the identity provider does not publish",
+            Self::UnknownKey => "token was signed with a key that is not among those loaded from the identity provider",
             Self::Signature => "token signature is wrong",
             Self::Issuer(_) => "token comes from another issuer (iss)",
             Self::Audience(_) => "token was issued for another audience (aud)",

@@ -216,12 +216,12 @@ impl KeySource {
         match outcome {
             Ok(published) => {
                 tracing::info!(identity, keys = published.keys.len(), "signing keys loaded");
-                self.is_stale.store(false, Ordering::Release);
                 self.metrics.keys_loaded(identity, published.keys.len(), unix_now());
                 let published = Arc::new(published);
                 if let Some(previous) = self.current.swap(Some(Arc::clone(&published))) {
                     previous.keys.retire_keys_missing_from(&published.keys);
                 }
+                self.is_stale.store(false, Ordering::Release);
                 true
             }
             Err(error) => {
@@ -271,7 +271,7 @@ fn issuer(document: &Value, tenant_id: &str) -> Option<Box<str>> {
     Some(issuer.replace("{tenantid}", tenant_id).into())
 }
 
-/// Half a second, doubled up to half a minute; calmer where there are keys to serve with.
+/// Half a second, doubled up to 15 seconds, or up to five minutes where there are keys to serve with.
 fn retry_pause(failures: u32, loaded: bool) -> Duration {
     let longest = if loaded { Duration::from_mins(5) } else { Duration::from_secs(15) };
     Duration::from_millis(500).saturating_mul(1 << failures.saturating_sub(1).min(10)).min(longest)

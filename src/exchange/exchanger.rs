@@ -33,11 +33,6 @@ impl Exchange {
         let digest = template.digest(&identity);
         Self { identity, template, digest }
     }
-
-    /// The identity in whose name tokens are exchanged.
-    pub fn identity(&self) -> &Identity {
-        &self.identity
-    }
 }
 
 /// Where a token B came from.

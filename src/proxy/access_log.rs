@@ -12,7 +12,7 @@ use crate::telemetry::Metrics;
 /// Writes the access line and counts the request.
 pub(super) fn record(session: &Session, context: &RequestContext, metrics: &Metrics) {
     let status = session.response_written().map(|response| response.status);
-    let status_text = status.as_ref().map_or("", http::StatusCode::as_str);
+    let status_text = status.as_ref().map_or("0", http::StatusCode::as_str);
     let code = match &context.rejection {
         Some(rejection) => rejection.code(),
         None if context.caller_left => "caller_left",

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING, UPGRADE};
+use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, UPGRADE};
 use http::{HeaderMap, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -33,13 +33,13 @@ impl ProxyHttp for Gateway {
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, context: &mut RequestContext) -> Result<bool> {
-        let two_lengths = !self.is_leaving() && had_content_length_beside_chunked(session);
+        // A leaving proxy closes every connection, so that nothing can be told from one that closes.
+        let closes = session.as_ref().get_keepalive().is_none() && !self.is_leaving();
         prepare_session(session, context);
-        if two_lengths {
-            respond::refuse(session, context, Rejection::Ambiguous("content-length beside transfer-encoding")).await?;
-            return Ok(true);
-        }
-        let outcome = self.gate.admit(session.req_header(), &mut context.trail).await;
+        let outcome = match wellformed::check_sole_length(session.req_header(), closes) {
+            Ok(()) => self.gate.admit(session.req_header(), &mut context.trail).await,
+            Err(rejection) => Err(rejection),
+        };
         match outcome {
             Ok(admission) => {
                 context.admission = Some(admission);
@@ -142,7 +142,7 @@ impl ProxyHttp for Gateway {
         if !response.status.is_informational() {
             context.answered = Some(tokio::time::Instant::now());
         }
-        response_headers::prepare_response(response, context.caller_version);
+        response_headers::prepare(response, context.caller_version);
         if response.status == StatusCode::SWITCHING_PROTOCOLS {
             session.set_read_timeout(None);
         }
@@ -249,6 +249,9 @@ fn prepare_session(session: &mut Session, context: &mut RequestContext) {
     let request = session.req_header();
     context.correlation = Some(Correlation::of(&request.headers));
     context.authorization = request.headers.get(AUTHORIZATION).cloned();
+    if let Some(authorization) = &mut context.authorization {
+        authorization.set_sensitive(true);
+    }
     context.caller_version = request.version;
     context.websocket = wellformed::asks_for_websocket(request);
     if session.as_ref().get_keepalive().is_some() {
@@ -257,21 +260,6 @@ fn prepare_session(session: &mut Session, context: &mut RequestContext) {
     session.set_write_timeout(Some(WRITE_TIMEOUT));
     // Without this, the bytes of a second request end the connection before the first one is answered.
     session.as_mut().set_pipelining_enabled(true);
-}
-
-/// Pingora drops a `Content-Length` beside `Transfer-Encoding` before it calls us, and leaves one trace of it: the
-/// connection will close, although nothing in the request asks for that.
-fn had_content_length_beside_chunked(session: &Session) -> bool {
-    let request = session.req_header();
-    let asks_to_close = || {
-        let options =
-            request.headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-        options.into_iter().any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
-    };
-    request.version == Version::HTTP_11
-        && request.headers.contains_key(TRANSFER_ENCODING)
-        && session.as_ref().get_keepalive().is_none()
-        && !asks_to_close()
 }
 
 fn forwarding(session: &Session) -> Forwarding {

@@ -9,7 +9,7 @@ use pingora::http::ResponseHeader;
 
 /// Removes what concerned only the connection to the target (RFC 9110 section 7.6.1), and fits the answer to a caller
 /// that speaks HTTP/1.0. Everything else stays as it came, each value in its place.
-pub(super) fn prepare_response(response: &mut ResponseHeader, caller_version: Version) {
+pub(super) fn prepare(response: &mut ResponseHeader, caller_version: Version) {
     let upgraded = response.status == StatusCode::SWITCHING_PROTOCOLS;
     if !upgraded {
         for name in nominated(response) {
@@ -80,7 +80,7 @@ mod tests {
             ("WWW-Authenticate", b"Negotiate"),
             ("X-End", b"2"),
         ]);
-        prepare_response(&mut relayed, Version::HTTP_11);
+        prepare(&mut relayed, Version::HTTP_11);
         let left: Vec<_> = relayed.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
         let expected: [(&str, &[u8]); 3] =
             [("www-authenticate", b"Bearer  a=\"\xe9\" ,b"), ("www-authenticate", b"Negotiate"), ("x-end", b"2")];

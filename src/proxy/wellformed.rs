@@ -59,12 +59,32 @@ pub(super) fn check_framing(headers: &HeaderMap) -> Result<(), Rejection> {
             return Err(Rejection::Ambiguous("transfer-encoding is not exactly chunked"));
         }
     }
-    headers.get_all(CONNECTION).iter().try_for_each(check_connection)
+    check_connection(headers)
+}
+
+/// Pingora drops a `Content-Length` beside `Transfer-Encoding` before it calls us (RFC 9112 section 6.1), and leaves
+/// one trace of it: the connection `closes`, although nothing in the request asks for that.
+///
+/// # Errors
+/// Where there were both.
+pub(super) fn check_sole_length(request: &RequestHeader, closes: bool) -> Result<(), Rejection> {
+    let asked_to_close = || connection_options(&request.headers).any(|option| option.eq_ignore_ascii_case(b"close"));
+    let chunked = request.version == Version::HTTP_11 && request.headers.contains_key(TRANSFER_ENCODING);
+    if closes && chunked && !asked_to_close() {
+        return Err(Rejection::Ambiguous("content-length beside transfer-encoding"));
+    }
+    Ok(())
+}
+
+/// What the `Connection` headers list.
+fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
+    let values = headers.get_all(CONNECTION).iter();
+    values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
 }
 
 /// A caller must not have headers removed on the way that decide something.
-fn check_connection(value: &HeaderValue) -> Result<(), Rejection> {
-    let protected = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii).any(|option| {
+fn check_connection(headers: &HeaderMap) -> Result<(), Rejection> {
+    let protected = connection_options(headers).any(|option| {
         let forwarding =
             option.len() >= 11 && option.iter().zip(b"x-forwarded").all(|(a, b)| a.eq_ignore_ascii_case(b));
         forwarding || PROTECTED.iter().any(|name| option.eq_ignore_ascii_case(name.as_str().as_bytes()))
@@ -105,9 +125,7 @@ pub(super) fn check_method_override(headers: &HeaderMap) -> Result<(), Rejection
 /// where it is asked of this connection.
 pub(super) fn asks_for_websocket(request: &RequestHeader) -> bool {
     let upgrade = request.headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
-    let mut options =
-        request.headers.get_all(CONNECTION).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
-    let asked = options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"));
+    let asked = connection_options(&request.headers).any(|option| option.eq_ignore_ascii_case(b"upgrade"));
     request.version == Version::HTTP_11 && upgrade && asked
 }
 

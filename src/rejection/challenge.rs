@@ -47,7 +47,7 @@ impl ChallengeOrigin {
 }
 
 /// Encodes a JSON text so that neither `+` nor `/` appears. Where the very bytes would yield one, the characters that
-/// can cause it are written as `\uXXXX`: the same JSON in other bytes.
+/// can cause it are written as JSON's hexadecimal escapes: the same JSON in other bytes.
 fn encode_claims(claims: &str) -> String {
     let encoded = STANDARD.encode(claims);
     if encoded.contains(['+', '/']) { STANDARD.encode(escape(claims)) } else { encoded }
