@@ -14,9 +14,11 @@ pub(super) fn check(document: &Node, schema: &Value, findings: &mut Findings) {
 }
 
 /// The document without the parts that have findings, so that the rest can be checked further: top-level keys, and
-/// single listeners, identities and routes.
+/// single listeners, identities and routes. A misspelt key, reported already, counts as the key that was meant, and one
+/// that is meant for nothing is passed over: what else is wrong beside it is told at once.
 pub(super) fn sound_parts(document: &Node, schema: &Value) -> Node {
     let rule = Rule::root(schema);
+    let document = &respelt(document, rule);
     let Kind::Map(entries) = &document.kind else { return document.clone() };
     let sound = entries.iter().filter_map(|(key, value)| {
         let rule = rule.property(&key.text)?;
@@ -24,6 +26,32 @@ pub(super) fn sound_parts(document: &Node, schema: &Value) -> Node {
         Some((key.clone(), value))
     });
     Node { at: document.at, kind: Kind::Map(sound.collect()) }
+}
+
+fn respelt(node: &Node, rule: Rule<'_>) -> Node {
+    let Some(rule) = rule.alternatives().into_iter().find(|rule| admits(*rule, &node.kind)) else {
+        return node.clone();
+    };
+    let kind = match (&node.kind, rule.items()) {
+        (Kind::Map(entries), _) => Kind::Map(respelt_entries(entries, rule)),
+        (Kind::List(items), Some(rule)) => Kind::List(items.iter().map(|item| respelt(item, rule)).collect()),
+        (kind, _) => kind.clone(),
+    };
+    Node { at: node.at, kind }
+}
+
+fn respelt_entries(entries: &[(Key, Node)], rule: Rule<'_>) -> Vec<(Key, Node)> {
+    let mut known: Vec<_> = rule.properties().into_iter().map(|(name, _)| name).collect();
+    known.retain(|name| !entries.iter().any(|(key, _)| key.text == *name));
+    let mut respelt_entries = Vec::new();
+    for (key, value) in entries {
+        let meant =
+            rule.property(&key.text).map_or_else(|| nearest(&key.text, known.iter().copied()), |_| Some(&*key.text));
+        let Some((name, rule)) = meant.and_then(|name| Some((name, rule.property(name)?))) else { continue };
+        known.retain(|other| *other != name);
+        respelt_entries.push((Key { at: key.at, text: name.to_owned() }, respelt(value, rule)));
+    }
+    respelt_entries
 }
 
 struct Checker<'a> {

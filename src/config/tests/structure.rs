@@ -136,6 +136,18 @@ fn empty_lists_and_mappings_are_refused_where_they_mean_nothing() {
 }
 
 #[test]
+fn a_misspelt_key_hides_nothing_that_is_wrong_beside_it() {
+    let text = VALID.replace("tenant_id: 1", "tenant_id: x1").replace("client_id:", "clientid:");
+    let text = text.replace("target: https", "target: ftp").replace("scopes:", "scope:");
+    let found = findings(&text);
+    let at: Vec<_> = found.iter().map(|finding| finding.split(' ').next().unwrap()).collect();
+    assert!(found.iter().any(|finding| finding.contains("tenant's GUID")), "{found:?}");
+    assert!(found.iter().any(|finding| finding.contains("\"ftp://")), "{found:?}");
+    assert!(!found.iter().any(|finding| finding.contains("missing key \"scopes\"")), "{found:?}");
+    assert_eq!(at.len(), 5, "two misspelt keys, one of them required, and two values: {found:?}");
+}
+
+#[test]
 fn all_findings_are_told_at_once_in_the_order_of_the_file() {
     let text = with_top("foo: 1\nadmin: {}\nlog: {level: ${UNSET}}\nlisten: [{address: nowhere}]")
         .replace("tenant_id: 1", "tenant_id: x1")
