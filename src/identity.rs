@@ -1,8 +1,9 @@
-//! Our own registration at the identity provider, and the addresses that follow from it.
+//! Our own registrations at identity providers, the tenants whose callers they accept, and the addresses that follow.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use jsonwebtoken::Algorithm;
 
 use crate::secret::Secret;
@@ -12,12 +13,14 @@ use crate::secret::Secret;
 pub struct Identity {
     /// Its name in `routes.yaml`, for logs and metrics.
     pub name: Arc<str>,
-    /// The tenant, a GUID in lower case: callers of other tenants are refused.
-    pub tenant_id: Box<str>,
+    /// The kind of identity provider that it is registered at.
+    pub provider: Provider,
+    /// The tenants whose callers are accepted; at least one. A provider without tenants has one without a name.
+    pub tenants: Vec<Arc<Tenant>>,
+    /// What challenges name to a caller whose tenant is not known: the only tenant, or the one that stands for all.
+    pub anyone: Arc<Tenant>,
     /// The application (client) ID.
     pub client_id: Box<str>,
-    /// The identity provider's base address, without a final slash: `https://login.microsoftonline.com`.
-    pub authority: Box<str>,
     /// How we prove to be that application.
     pub credential: Credential,
     /// The values of `aud` that are ours; compared exactly.
@@ -32,6 +35,40 @@ pub struct Identity {
     pub key_refresh: Duration,
 }
 
+/// A kind of identity provider: how its tokens are read and what is asked of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Provider {
+    /// Microsoft Entra ID: tenants, two versions of tokens and issuers, and addresses that are known beforehand.
+    Entra {
+        /// Its base address, without a final slash: `https://login.microsoftonline.com`.
+        authority: Box<str>,
+    },
+    /// Any other `OpenID` provider: one issuer, and addresses that its discovery document names.
+    Oidc {
+        /// Its issuer, exactly as tokens have it (`OpenID` Connect Discovery section 3).
+        issuer: Box<str>,
+    },
+}
+
+/// One tenant of an identity provider: who callers can be, and where tokens for them come from.
+#[derive(Debug)]
+pub struct Tenant {
+    id: Box<str>,
+    discovery: Box<str>,
+    discovery_v1: Option<Box<str>>,
+    consent_uri: Option<Box<str>>,
+    endpoints: ArcSwapOption<Endpoints>,
+}
+
+/// Where an identity provider is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoints {
+    /// Where tokens are exchanged.
+    pub token: Box<str>,
+    /// Where a client sends its user; named in challenges.
+    pub authorization: Option<Box<str>>,
+}
+
 /// A credential of ours at the token endpoint.
 #[derive(Debug, Clone)]
 pub enum Credential {
@@ -41,33 +78,59 @@ pub enum Credential {
     SecretBasic(Secret),
 }
 
-impl Identity {
-    /// Where tokens are exchanged.
-    pub fn token_endpoint(&self) -> String {
-        self.address("oauth2/v2.0/token")
+impl Tenant {
+    /// A tenant of Entra: `id` is its GUID in lower case.
+    pub fn entra(authority: &str, id: &str, client_id: &str) -> Self {
+        let address = |path: &str| -> Box<str> { format!("{authority}/{id}/{path}").into() };
+        let endpoints =
+            Endpoints { token: address("oauth2/v2.0/token"), authorization: Some(address("oauth2/v2.0/authorize")) };
+        Self {
+            id: id.into(),
+            discovery: address("v2.0/.well-known/openid-configuration"),
+            discovery_v1: Some(address(".well-known/openid-configuration")),
+            consent_uri: Some(address(&format!("adminconsent?client_id={client_id}"))),
+            endpoints: ArcSwapOption::from_pointee(endpoints),
+        }
     }
 
-    /// Where a client sends its user; named in challenges.
-    pub fn authorization_uri(&self) -> String {
-        self.address("oauth2/v2.0/authorize")
+    /// A provider without tenants. Where tokens are exchanged is not known before [`Tenant::publish`].
+    pub fn oidc(discovery: &str) -> Self {
+        Self {
+            id: "".into(),
+            discovery: discovery.into(),
+            discovery_v1: None,
+            consent_uri: None,
+            endpoints: ArcSwapOption::empty(),
+        }
     }
 
-    /// The discovery document of the v2 endpoint; it names the keys.
-    pub fn discovery_v2(&self) -> String {
-        self.address("v2.0/.well-known/openid-configuration")
+    /// Its GUID (`tid`); empty at a provider without tenants.
+    pub fn id(&self) -> &str {
+        &self.id
     }
 
-    /// The discovery document of the v1 endpoint; it names the issuer of v1 tokens.
-    pub fn discovery_v1(&self) -> String {
-        self.address(".well-known/openid-configuration")
+    /// The discovery document; at Entra that of the v2 endpoint. It names the keys.
+    pub fn discovery(&self) -> &str {
+        &self.discovery
     }
 
-    /// Where an administrator grants the permissions of this application for the whole tenant.
-    pub fn consent_uri(&self) -> String {
-        format!("{}?client_id={}", self.address("adminconsent"), self.client_id)
+    /// The discovery document of Entra's v1 endpoint; it names the issuer of v1 tokens.
+    pub fn discovery_v1(&self) -> Option<&str> {
+        self.discovery_v1.as_deref()
     }
 
-    fn address(&self, path: &str) -> String {
-        format!("{}/{}/{path}", self.authority, self.tenant_id)
+    /// Where an administrator grants the permissions of our application for the whole tenant.
+    pub fn consent_uri(&self) -> Option<&str> {
+        self.consent_uri.as_deref()
+    }
+
+    /// Where the provider is reached; nothing while its discovery document has not been read.
+    pub fn endpoints(&self) -> Option<Arc<Endpoints>> {
+        self.endpoints.load_full()
+    }
+
+    /// Takes over what the discovery document says.
+    pub fn publish(&self, endpoints: Endpoints) {
+        self.endpoints.store(Some(Arc::new(endpoints)));
     }
 }

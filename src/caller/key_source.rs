@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::keys::{KeySet, SigningKey};
-use crate::identity::Identity;
+use crate::identity::{Identity, Provider, Tenant};
 use crate::idp::{Fault, IdpClient};
 use crate::telemetry::Metrics;
 
@@ -22,10 +22,11 @@ pub(super) struct Published {
     pub(super) keys: KeySet,
 }
 
-/// The published keys of one identity, kept fresh.
+/// The published keys of one tenant of an identity, kept fresh.
 #[derive(Debug)]
 pub(super) struct KeySource {
     identity: Arc<Identity>,
+    tenant: Arc<Tenant>,
     client: IdpClient,
     metrics: Arc<Metrics>,
     current: ArcSwapOption<Published>,
@@ -61,9 +62,10 @@ enum DownloadError {
 }
 
 impl KeySource {
-    pub(super) fn new(identity: Arc<Identity>, client: IdpClient, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(identity: Arc<Identity>, tenant: Arc<Tenant>, client: IdpClient, metrics: Arc<Metrics>) -> Self {
         Self {
             identity,
+            tenant,
             client,
             metrics,
             current: ArcSwapOption::empty(),
@@ -71,6 +73,11 @@ impl KeySource {
             failed: Notify::new(),
             downloads: Mutex::default(),
         }
+    }
+
+    /// The tenant whose keys these are.
+    pub(super) fn tenant(&self) -> &Arc<Tenant> {
+        &self.tenant
     }
 
     /// What is published, as of the last good download.
@@ -157,15 +164,13 @@ impl KeySource {
 
     async fn download(&self) -> Result<Published, DownloadError> {
         let deadline = Instant::now() + DOWNLOAD_TIMEOUT;
-        let (v2, v1) = tokio::join!(
-            self.document("discovery", self.identity.discovery_v2(), deadline),
-            self.document("v1 discovery", self.identity.discovery_v1(), deadline),
-        );
+        let (v2, v1) =
+            tokio::join!(self.document("discovery", self.tenant.discovery(), deadline), self.document_v1(deadline),);
         let v2 = v2?;
-        let tenant_id = &self.identity.tenant_id;
+        let tenant_id = self.tenant.id();
         let mut issuers = vec![issuer(&v2, tenant_id).ok_or(DownloadError::Content("discovery"))?];
         self.warn_of_foreign(&issuers);
-        issuers.extend(self.optional_issuer(v1)?);
+        issuers.extend(v1.map_or(Ok(None), |v1| self.optional_issuer(v1))?);
         let address = v2.get("jwks_uri").and_then(Value::as_str).ok_or(DownloadError::Content("discovery"))?;
         self.check_scheme(address)?;
         let answer = self.client.get(address, deadline).await.map_err(|fault| DownloadError::Fault("keys", fault))?;
@@ -179,19 +184,23 @@ impl KeySource {
         Ok(Published { issuers, keys })
     }
 
-    async fn document(&self, what: &'static str, address: String, deadline: Instant) -> Result<Value, DownloadError> {
-        let answer = self.client.get(&address, deadline).await.map_err(|fault| DownloadError::Fault(what, fault))?;
+    async fn document(&self, what: &'static str, address: &str, deadline: Instant) -> Result<Value, DownloadError> {
+        let answer = self.client.get(address, deadline).await.map_err(|fault| DownloadError::Fault(what, fault))?;
         if !answer.status.is_success() {
             return Err(DownloadError::Status(what, answer.status.as_u16()));
         }
         serde_json::from_slice(&answer.body).map_err(|_| DownloadError::Content(what))
     }
 
+    async fn document_v1(&self, deadline: Instant) -> Option<Result<Value, DownloadError>> {
+        Some(self.document("v1 discovery", self.tenant.discovery_v1()?, deadline).await)
+    }
+
     /// A provider without a v1 endpoint says so with a status below 500; anything else is a failed download, so
     /// that v1 callers are not turned away because of a passing fault.
     fn optional_issuer(&self, v1: Result<Value, DownloadError>) -> Result<Option<Box<str>>, DownloadError> {
         match v1 {
-            Ok(document) => Ok(issuer(&document, &self.identity.tenant_id)),
+            Ok(document) => Ok(issuer(&document, self.tenant.id())),
             Err(DownloadError::Status(_, 300..=499)) => Ok(None),
             Err(other) => Err(other),
         }
@@ -199,15 +208,16 @@ impl KeySource {
 
     /// Behind another name of the same provider this is well; otherwise every token will be refused.
     fn warn_of_foreign(&self, issuers: &[Box<str>]) {
-        for issuer in issuers.iter().filter(|issuer| !issuer.starts_with(&*self.identity.authority)) {
-            let (identity, authority) = (&*self.identity.name, &*self.identity.authority);
+        let Provider::Entra { authority } = &self.identity.provider else { return };
+        for issuer in issuers.iter().filter(|issuer| !issuer.starts_with(&**authority)) {
+            let (identity, authority) = (&*self.identity.name, &**authority);
             tracing::warn!(identity, authority, issuer = &**issuer, "the discovery document names another issuer");
         }
     }
 
-    /// Keys that came in the clear are worth nothing where the authority is reached by TLS.
+    /// Keys that came in the clear are worth nothing where the provider is reached by TLS.
     fn check_scheme(&self, address: &str) -> Result<(), DownloadError> {
-        let downgrade = self.identity.authority.starts_with("https:") && !address.starts_with("https:");
+        let downgrade = self.tenant.discovery().starts_with("https:") && !address.starts_with("https:");
         if downgrade { Err(DownloadError::Content("discovery")) } else { Ok(()) }
     }
 

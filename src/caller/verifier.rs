@@ -12,7 +12,7 @@ use super::key_source::{KeySource, Published, Unknown, unix_now};
 use super::keys::SigningKey;
 use crate::cache::BoundedCache;
 use crate::digest::Digest;
-use crate::identity::Identity;
+use crate::identity::{Identity, Tenant};
 use crate::idp::IdpClient;
 use crate::telemetry::Metrics;
 
@@ -21,6 +21,7 @@ use crate::telemetry::Metrics;
 #[derive(Debug)]
 pub struct VerifiedCaller {
     claims: Claims,
+    tenant: Arc<Tenant>,
     key: Arc<SigningKey>,
 }
 
@@ -30,9 +31,9 @@ impl VerifiedCaller {
         &self.claims.subject
     }
 
-    /// The tenant (`tid`).
-    pub fn tenant_id(&self) -> &str {
-        &self.claims.tenant_id
+    /// The tenant (`tid`), one of those of the identity.
+    pub fn tenant(&self) -> &Arc<Tenant> {
+        &self.tenant
     }
 
     /// The client application that acquired the token (`azp` or `appid`).
@@ -85,26 +86,31 @@ impl From<InvalidToken> for VerifyError {
 #[derive(Debug)]
 pub struct Verifier {
     identity: Arc<Identity>,
-    source: Arc<KeySource>,
+    /// One for each tenant of the identity.
+    sources: Vec<Arc<KeySource>>,
     verified: BoundedCache<Digest, Arc<VerifiedCaller>>,
     metrics: Arc<Metrics>,
 }
 
 impl Verifier {
     /// A verifier that remembers at most `capacity` tokens. It knows no keys until [`Verifier::keep_keys_fresh`] runs.
-    pub fn new(identity: Arc<Identity>, client: IdpClient, capacity: usize, metrics: Arc<Metrics>) -> Self {
-        let source = Arc::new(KeySource::new(Arc::clone(&identity), client, Arc::clone(&metrics)));
-        Self { identity, source, verified: BoundedCache::new(capacity), metrics }
+    pub fn new(identity: Arc<Identity>, client: &IdpClient, capacity: usize, metrics: Arc<Metrics>) -> Self {
+        let source = |tenant: &Arc<Tenant>| {
+            let (identity, tenant) = (Arc::clone(&identity), Arc::clone(tenant));
+            Arc::new(KeySource::new(identity, tenant, client.clone(), Arc::clone(&metrics)))
+        };
+        let sources = identity.tenants.iter().map(source).collect();
+        Self { identity, sources, verified: BoundedCache::new(capacity), metrics }
     }
 
-    /// Downloads keys on schedule; runs until it is dropped.
-    pub fn keep_keys_fresh(&self) -> impl Future<Output = ()> + Send + 'static {
-        Arc::clone(&self.source).keep_fresh()
+    /// Downloads keys on schedule, one future for each tenant; each runs until it is dropped.
+    pub fn keep_keys_fresh(&self) -> impl Iterator<Item = impl Future<Output = ()> + Send + 'static> {
+        self.sources.iter().map(|source| Arc::clone(source).keep_fresh())
     }
 
-    /// Whether keys have been loaded.
+    /// Whether keys have been loaded, of one tenant at least.
     pub fn has_keys(&self) -> bool {
-        self.source.is_loaded()
+        self.sources.iter().any(|source| source.is_loaded())
     }
 
     /// Forgets tokens that have ended or whose key was withdrawn.
@@ -145,12 +151,12 @@ impl Verifier {
         }
         let claims = Claims::read(&jws.claims)?;
         self.check_audience(&claims)?;
-        self.check_tenant(&claims)?;
+        let source = self.source(&claims)?;
         self.check_time(&claims)?;
         if claims.kind == Kind::Neither {
             return Err(InvalidToken::NotAccessToken.into());
         }
-        let (published, key) = self.key(&jws.key_id).await?;
+        let (published, key) = key(source, &jws.key_id).await?;
         if !key.fits(jws.algorithm) {
             return Err(InvalidToken::Algorithm.into());
         }
@@ -160,19 +166,7 @@ impl Verifier {
         if !published.issuers.contains(&claims.issuer) {
             return Err(InvalidToken::Issuer(claims.issuer).into());
         }
-        Ok(VerifiedCaller { claims, key })
-    }
-
-    async fn key(&self, key_id: &str) -> Result<(Arc<Published>, Arc<SigningKey>), VerifyError> {
-        let published = self.source.current().ok_or(VerifyError::NoKeys)?;
-        if let Some(key) = published.keys.find(key_id) {
-            let key = Arc::clone(key);
-            return Ok((published, key));
-        }
-        self.source.find_unknown(key_id).await.map_err(|unknown| match unknown {
-            Unknown::NotPublished => InvalidToken::UnknownKey.into(),
-            Unknown::Undecided => VerifyError::NoKeys,
-        })
+        Ok(VerifiedCaller { claims, tenant: Arc::clone(source.tenant()), key })
     }
 
     fn check_audience(&self, claims: &Claims) -> Result<(), InvalidToken> {
@@ -184,12 +178,9 @@ impl Verifier {
         Err(if for_graph { InvalidToken::GraphAudience } else { InvalidToken::Audience(first) })
     }
 
-    fn check_tenant(&self, claims: &Claims) -> Result<(), InvalidToken> {
-        if claims.tenant_id.eq_ignore_ascii_case(&self.identity.tenant_id) {
-            Ok(())
-        } else {
-            Err(InvalidToken::Tenant(claims.tenant_id.clone()))
-        }
+    fn source(&self, claims: &Claims) -> Result<&Arc<KeySource>, InvalidToken> {
+        let found = self.sources.iter().find(|source| claims.tenant_id.eq_ignore_ascii_case(source.tenant().id()));
+        found.ok_or_else(|| InvalidToken::Tenant(claims.tenant_id.clone()))
     }
 
     fn check_time(&self, claims: &Claims) -> Result<(), InvalidToken> {
@@ -202,6 +193,18 @@ impl Verifier {
         }
         Ok(())
     }
+}
+
+async fn key(source: &Arc<KeySource>, key_id: &str) -> Result<(Arc<Published>, Arc<SigningKey>), VerifyError> {
+    let published = source.current().ok_or(VerifyError::NoKeys)?;
+    if let Some(key) = published.keys.find(key_id) {
+        let key = Arc::clone(key);
+        return Ok((published, key));
+    }
+    source.find_unknown(key_id).await.map_err(|unknown| match unknown {
+        Unknown::NotPublished => InvalidToken::UnknownKey.into(),
+        Unknown::Undecided => VerifyError::NoKeys,
+    })
 }
 
 /// The audiences of Microsoft Graph. Its tokens carry a nonce that makes ordinary verification fail, so the audience

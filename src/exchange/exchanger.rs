@@ -177,8 +177,9 @@ impl Exchange {
     ) -> Result<Granted, ExchangeError> {
         let headers = grant::headers(&self.identity, request_id)
             .map_err(|_| ExchangeError::Unavailable("a header of the token request is malformed".to_owned()))?;
-        let endpoint = self.identity.token_endpoint();
-        match client.post_form(&endpoint, headers, form, deadline).await {
+        let endpoints = self.identity.anyone.endpoints();
+        let endpoint = endpoints.as_ref().map_or("", |endpoints| &*endpoints.token);
+        match client.post_form(endpoint, headers, form, deadline).await {
             Ok(answer) => answer::read(&answer),
             Err(crate::idp::Fault::Timeout) => Err(ExchangeError::Timeout),
             Err(fault) => Err(ExchangeError::Unavailable(fault.to_string())),

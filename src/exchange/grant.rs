@@ -34,10 +34,11 @@ impl Template {
     }
 
     /// What tells this exchange from every other one of the same token A.
+    ///
+    /// The tenant follows from token A, and the provider from the name of the identity.
     pub(super) fn digest(&self, identity: &Identity) -> Digest {
         Digest::of_parts([
-            identity.authority.as_bytes(),
-            identity.tenant_id.as_bytes(),
+            identity.name.as_bytes(),
             identity.client_id.as_bytes(),
             JWT_BEARER.as_bytes(),
             self.scope.as_bytes(),
@@ -88,17 +89,22 @@ const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
+    use crate::identity::{Provider, Tenant};
     use crate::secret::Secret;
 
     pub(in crate::exchange) fn identity(credential: Credential) -> Identity {
+        let (authority, client_id) = ("https://login.microsoftonline.com", "00001111-aaaa-2222-bbbb-3333cccc4444");
+        let tenant = Arc::new(Tenant::entra(authority, "11111111-2222-3333-4444-555555555555", client_id));
         Identity {
             name: "default".into(),
-            tenant_id: "11111111-2222-3333-4444-555555555555".into(),
-            client_id: "00001111-aaaa-2222-bbbb-3333cccc4444".into(),
-            authority: "https://login.microsoftonline.com".into(),
+            provider: Provider::Entra { authority: authority.into() },
+            tenants: vec![Arc::clone(&tenant)],
+            anyone: tenant,
+            client_id: client_id.into(),
             credential,
             audiences: Vec::new(),
             algorithms: Vec::new(),
@@ -143,8 +149,8 @@ pub(super) mod tests {
         let base = identity(Credential::SecretPost(Secret::new("s".to_owned())));
         let digest = template().digest(&base);
         let other_scope = Template::on_behalf_of(&["https://graph.microsoft.com/mail.read".into()]);
-        let other_tenant = Identity { tenant_id: "other".into(), ..base.clone() };
+        let other_identity = Identity { name: "other".into(), ..base.clone() };
         assert_ne!(other_scope.digest(&base), digest);
-        assert_ne!(template().digest(&other_tenant), digest);
+        assert_ne!(template().digest(&other_identity), digest);
     }
 }

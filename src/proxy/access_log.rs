@@ -36,7 +36,7 @@ pub(super) fn record(session: &Session, context: &RequestContext, metrics: &Metr
         method = logged_method(&request.method),
         path = logged_path(context, request.uri.path()),
         oid = caller.map_or("", |caller| caller.subject()),
-        tid = caller.map_or("", |caller| caller.tenant_id()),
+        tid = caller.map_or("", |caller| caller.tenant().id()),
         client = caller.and_then(|caller| caller.client()).unwrap_or_default(),
         token_source = credential.map_or("", |credential| credential.source.as_str()),
         resent = context.resend == Resend::Done,

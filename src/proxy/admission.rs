@@ -12,7 +12,7 @@ use super::wellformed;
 use crate::caller::{BearerError, InvalidToken, VerifiedCaller, VerifyError, bearer_token};
 use crate::digest::Digest;
 use crate::exchange::{Exchanger, Source, TokenB};
-use crate::rejection::Rejection;
+use crate::rejection::{Party, Rejection};
 use crate::route::{Found, RequestTarget, RouteTable};
 
 /// Decides about requests.
@@ -49,6 +49,15 @@ pub(super) struct Credential {
 pub(super) struct Trail {
     pub(super) route: Option<Arc<Route>>,
     pub(super) caller: Option<Arc<VerifiedCaller>>,
+}
+
+impl Trail {
+    /// Whom a refusal speaks for, and where it sends the caller.
+    pub(super) fn party(&self) -> Option<Party<'_>> {
+        let identity = &self.route.as_ref()?.identity;
+        let tenant = self.caller.as_ref().map_or(&identity.anyone, |caller| caller.tenant());
+        Some(Party { identity, tenant })
+    }
 }
 
 impl Gate {

@@ -43,7 +43,7 @@ impl Gateway {
     ) -> Result<Self, Vec<Tie>> {
         let identities: Vec<_> = identities.into_iter().map(Arc::new).collect();
         let verifier = |identity: &Arc<Identity>| {
-            Arc::new(Verifier::new(Arc::clone(identity), client.clone(), cache_entries, Arc::clone(&metrics)))
+            Arc::new(Verifier::new(Arc::clone(identity), client, cache_entries, Arc::clone(&metrics)))
         };
         let verifiers: Arc<[_]> = identities.iter().map(verifier).collect();
         let routes = routes.into_iter().filter_map(|settings| {
@@ -57,7 +57,7 @@ impl Gateway {
         Ok(Self { gate: Arc::new(Gate { routes, exchanger }), verifiers, metrics, in_flight, leaving: Arc::default() })
     }
 
-    /// Whether every identity's signing keys have been loaded.
+    /// Whether every identity's signing keys have been loaded, of one tenant at least.
     pub fn is_ready(&self) -> bool {
         self.verifiers.iter().all(|verifier| verifier.has_keys())
     }
@@ -81,7 +81,7 @@ impl Gateway {
     pub fn background(&self) -> Vec<Background> {
         let mut work: Vec<Background> = vec![Box::pin(self.clone().sweep())];
         for verifier in self.verifiers.iter() {
-            work.push(Box::pin(verifier.keep_keys_fresh()));
+            work.extend(verifier.keep_keys_fresh().map(|keeping| Box::pin(keeping) as Background));
         }
         for route in self.gate.routes.iter() {
             let target = Arc::clone(&route.target);

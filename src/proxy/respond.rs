@@ -20,7 +20,7 @@ pub(super) async fn refuse(
     context: &mut RequestContext,
     rejection: Rejection,
 ) -> pingora::Result<()> {
-    let party = context.trail.route.as_ref().map(|route| &route.party);
+    let party = context.trail.party();
     let request_id = context.correlation.as_ref().map_or("", |names| names.request_id());
     let request = session.req_header();
     let grpc = request.headers.get(CONTENT_TYPE).filter(|value| value.as_bytes().starts_with(b"application/grpc"));

@@ -6,7 +6,6 @@ use super::target::{Target, TargetSettings};
 use crate::caller::{Requirements, Verifier};
 use crate::exchange::{Exchange, Grant};
 use crate::identity::Identity;
-use crate::rejection::{ChallengeOrigin, Party};
 use crate::route::Pattern;
 
 /// One route of `routes.yaml`, checked.
@@ -35,7 +34,7 @@ pub(super) struct Route {
     /// `None` where nothing is exchanged and the request goes on without a credential.
     pub(super) exchange: Option<Arc<Exchange>>,
     pub(super) require: Requirements,
-    pub(super) party: Party,
+    pub(super) identity: Arc<Identity>,
 }
 
 impl Route {
@@ -50,7 +49,7 @@ impl Route {
             verifier,
             exchange,
             require: settings.require,
-            party: Party { origin: ChallengeOrigin::of(identity), consent_uri: identity.consent_uri().into() },
+            identity: Arc::clone(identity),
         }
     }
 }

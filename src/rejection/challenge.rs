@@ -9,19 +9,21 @@ use std::fmt::Write;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::identity::Identity;
+use crate::identity::{Identity, Tenant};
 
 /// What names us in every challenge of a route: where to sign in, and for which application.
 #[derive(Debug, Clone)]
-pub struct ChallengeOrigin {
+pub(super) struct ChallengeOrigin {
     prefix: String,
 }
 
 impl ChallengeOrigin {
-    /// The origin for routes of `identity`.
-    pub fn of(identity: &Identity) -> Self {
-        let (authorization_uri, client_id) = (identity.authorization_uri(), &identity.client_id);
-        Self { prefix: format!("Bearer authorization_uri=\"{authorization_uri}\", client_id=\"{client_id}\"") }
+    /// The origin for callers of `tenant` on routes of `identity`.
+    pub(super) fn of(identity: &Identity, tenant: &Tenant) -> Self {
+        let endpoints = tenant.endpoints();
+        let authorization = endpoints.as_ref().and_then(|endpoints| endpoints.authorization.as_deref());
+        let authorization = authorization.map(|uri| format!("authorization_uri=\"{uri}\", ")).unwrap_or_default();
+        Self { prefix: format!("Bearer {authorization}client_id=\"{}\"", identity.client_id) }
     }
 
     /// A challenge without an error: there was no token (RFC 6750 section 3.1).

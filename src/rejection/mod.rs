@@ -10,7 +10,6 @@ use std::time::Duration;
 use crate::caller::{InvalidToken, Lacking};
 use crate::exchange::ExchangeError;
 
-pub use challenge::ChallengeOrigin;
 pub use response::{Party, Refusal};
 
 /// Why a request was refused.

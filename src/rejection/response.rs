@@ -8,16 +8,18 @@ use http::header::{
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
-use super::{ChallengeOrigin, Rejection};
+use super::Rejection;
+use super::challenge::ChallengeOrigin;
 use crate::exchange::{ExchangeError, IdpRefusal};
+use crate::identity::{Identity, Tenant};
 
-/// What a route adds to its refusals.
-#[derive(Debug, Clone)]
-pub struct Party {
+/// What a refusal says of us: where a route was found, its identity, and the caller's tenant as far as it is known.
+#[derive(Debug, Clone, Copy)]
+pub struct Party<'a> {
     /// What names us in challenges.
-    pub origin: ChallengeOrigin,
-    /// Where an administrator consents.
-    pub consent_uri: Box<str>,
+    pub identity: &'a Identity,
+    /// Where the caller signs in, and its administrator consents.
+    pub tenant: &'a Tenant,
 }
 
 /// A refusal as it goes to the caller.
@@ -76,10 +78,11 @@ impl Rejection {
 
     /// The response. `party` is that of the route, where one was found; `grpc` is the caller's `content-type` if it
     /// speaks gRPC, which wants its own status in place of a body.
-    pub fn response(&self, party: Option<&Party>, request_id: &str, grpc: Option<&HeaderValue>) -> Refusal {
+    pub fn response(&self, party: Option<Party<'_>>, request_id: &str, grpc: Option<&HeaderValue>) -> Refusal {
         let row = self.row();
         let mut headers = self.common_headers(request_id);
-        if let Some(challenge) = party.and_then(|party| row.challenge.text(&party.origin)) {
+        let origin = party.map(|party| ChallengeOrigin::of(party.identity, party.tenant));
+        if let Some(challenge) = origin.and_then(|origin| row.challenge.text(&origin)) {
             insert(&mut headers, WWW_AUTHENTICATE, &challenge);
             insert(&mut headers, ACCESS_CONTROL_EXPOSE_HEADERS, "WWW-Authenticate");
         }
@@ -108,7 +111,7 @@ impl Rejection {
         headers
     }
 
-    fn body(&self, row: &Row, party: Option<&Party>, request_id: &str) -> Bytes {
+    fn body(&self, row: &Row, party: Option<Party<'_>>, request_id: &str) -> Bytes {
         let refusal = if let Self::Exchange(error) = self { error.refusal() } else { None };
         let refusal = refusal.filter(|refusal| **refusal != IdpRefusal::default());
         let consent = matches!(self, Self::Exchange(ExchangeError::ConsentRequired(_)));
@@ -117,7 +120,7 @@ impl Rejection {
             title: row.title,
             code: row.code,
             request_id,
-            consent_uri: party.filter(|_| consent).map(|party| &*party.consent_uri),
+            consent_uri: party.filter(|_| consent).and_then(|party| party.tenant.consent_uri()),
             error: refusal.map(|refusal| &*refusal.error).filter(|error| !error.is_empty()),
             suberror: refusal.and_then(|refusal| refusal.suberror.as_deref()),
             error_codes: refusal.map(|refusal| &*refusal.error_codes),

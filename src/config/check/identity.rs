@@ -1,14 +1,14 @@
 //! Our registrations at the identity provider, and the names by which routes call them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::text::{CLIENT_ID, LABEL, guid, is_client_id, is_label, with_lower_case_guid};
-use super::{Checker, Range, address};
+use super::{Checker, Range, address, credential};
 use crate::config::document::Node;
 use crate::config::file;
 use crate::config::findings::{quoted, quoted_choice, suggestion};
-use crate::identity::{Credential, Identity};
-use crate::secret::Secret;
+use crate::identity::{Identity, Provider, Tenant};
 
 /// Checks the identity `name`; `identities` is the mapping that it is in.
 pub(super) fn identity(
@@ -24,17 +24,20 @@ pub(super) fn identity(
     let tenant_id = tenant_id(checker, &identity.tenant_id, node.key("tenant_id"));
     let client_id = client_id(checker, identity.client_id, node.key("client_id"));
     let authority = authority(checker, &identity.authority, identity.allow_http, node.key("authority"));
-    let credential = credential(checker, identity.credential, node.key("credential"));
+    let credential = credential::credential(checker, identity.credential, node.key("credential"));
     let audiences = audiences(checker, identity.audiences, client_id.as_deref(), node.key("audiences"));
     let algorithms = algorithms(checker, &identity.algorithms, node.key("algorithms"));
     let clock_skew = checker.duration(&identity.clock_skew, node.key("clock_skew"), &CLOCK_SKEW);
     let timeout = checker.duration(&identity.timeout, node.key("timeout"), &TIMEOUT);
     let key_refresh = checker.duration(&identity.key_refresh, node.key("key_refresh"), &KEY_REFRESH);
+    let (client_id, authority) = (client_id?, authority?);
+    let tenant = Arc::new(Tenant::entra(&authority, &tenant_id?, &client_id));
     Some(Identity {
         name: name.into(),
-        tenant_id: tenant_id?,
-        client_id: client_id?,
-        authority: authority?,
+        provider: Provider::Entra { authority },
+        tenants: vec![Arc::clone(&tenant)],
+        anyone: tenant,
+        client_id,
         credential: credential?,
         audiences,
         algorithms,
@@ -99,37 +102,6 @@ fn authority(checker: &mut Checker<'_>, text: &str, allow_http: bool, node: &Nod
     Some(format!("{origin}{}", address.path.trim_end_matches('/')).into())
 }
 
-fn credential(checker: &mut Checker<'_>, credential: file::Credential, node: &Node) -> Option<Credential> {
-    let secret = match (credential.client_secret, credential.client_secret_file) {
-        (Some(secret), None) => not_empty(checker, secret.0, node.key("client_secret")),
-        (None, Some(path)) => secret_from_file(checker, &path, node.key("client_secret_file")),
-        (Some(_), Some(_)) => checker.refuse(node, "both \"client_secret\" and \"client_secret_file\"", EXACTLY_ONE),
-        (None, None) => checker.refuse(node, "no credential", EXACTLY_ONE),
-    };
-    Some(match credential.auth_method {
-        file::AuthMethod::ClientSecretPost => Credential::SecretPost(secret?),
-        file::AuthMethod::ClientSecretBasic => Credential::SecretBasic(secret?),
-    })
-}
-
-/// The path is not told in findings: it may be the secret itself, under the wrong key.
-fn secret_from_file(checker: &mut Checker<'_>, path: &str, node: &Node) -> Option<Secret> {
-    let text = match checker.bytes(path).map(String::from_utf8) {
-        Ok(Ok(text)) => Secret::new(text),
-        Ok(Err(_)) => return checker.refuse(node, "a file that is not UTF-8", SECRET_FILE),
-        Err(fault) => return checker.refuse(node, format!("a file that {fault}"), SECRET_FILE),
-    };
-    let line = text.expose().strip_suffix('\n').map_or(text.expose(), |line| line.strip_suffix('\r').unwrap_or(line));
-    not_empty(checker, Secret::new(line.to_owned()), node)
-}
-
-fn not_empty(checker: &mut Checker<'_>, secret: Secret, node: &Node) -> Option<Secret> {
-    if secret.expose().trim().is_empty() {
-        return checker.refuse(node, "an empty client secret", "the secret that the identity provider issued");
-    }
-    Some(secret)
-}
-
 fn audiences(
     checker: &mut Checker<'_>,
     audiences: Option<Vec<String>>,
@@ -170,8 +142,6 @@ impl From<file::Algorithm> for jsonwebtoken::Algorithm {
     }
 }
 
-const EXACTLY_ONE: &str = "exactly one of \"client_secret\" and \"client_secret_file\"";
-const SECRET_FILE: &str = "a readable file with the client secret in UTF-8";
 const CLOCK_SKEW: Range = Range::new(Duration::ZERO, Duration::from_mins(5), "0s to 5m");
 const TIMEOUT: Range = Range::new(Duration::from_millis(100), Duration::from_mins(1), "100ms to 60s");
 const KEY_REFRESH: Range = Range::new(Duration::from_mins(1), Duration::from_hours(24), "1m to 24h");

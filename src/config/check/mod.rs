@@ -1,6 +1,7 @@
 //! The semantic check: what the values of the file mean, alone and together. Everything that is wrong is collected.
 
 mod address;
+mod credential;
 mod identity;
 mod listener;
 mod pem;

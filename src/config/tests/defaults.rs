@@ -7,7 +7,7 @@ use jsonwebtoken::Algorithm;
 
 use super::{VALID, settings, with_identity, with_route};
 use crate::exchange::Grant;
-use crate::identity::Credential;
+use crate::identity::{Credential, Identity, Provider};
 use crate::route::HostPattern;
 use crate::telemetry::{LogFormat, LogLevel};
 
@@ -28,7 +28,7 @@ fn an_identity_takes_the_defaults() {
     let settings = settings(VALID);
     let identity = &settings.identities[0];
     assert_eq!(&*identity.name, "default");
-    assert_eq!(&*identity.authority, "https://login.microsoftonline.com");
+    assert_eq!(authority(identity), "https://login.microsoftonline.com");
     let audiences: Vec<_> = identity.audiences.iter().map(|audience| &**audience).collect();
     let client_id = "00001111-aaaa-2222-bbbb-3333cccc4444";
     assert_eq!(audiences, [client_id, &format!("api://{client_id}")]);
@@ -98,9 +98,9 @@ routes:
     assert_eq!((settings.log.format, settings.log.level), (LogFormat::Text, LogLevel::Debug));
     assert_eq!((settings.drain_timeout, settings.cache_entries), (Duration::from_secs(90), 1_000));
     let identity = &settings.identities[0];
-    assert_eq!(&*identity.tenant_id, "99999999-2222-3333-4444-555555555555");
+    assert_eq!(identity.tenants[0].id(), "99999999-2222-3333-4444-555555555555");
     assert_eq!(&*identity.client_id, "aaaa1111-aaaa-2222-bbbb-3333cccc4444");
-    assert_eq!(&*identity.authority, "https://login.example/base");
+    assert_eq!(authority(identity), "https://login.example/base");
     assert!(matches!(&identity.credential, Credential::SecretBasic(secret) if secret.expose() == "a$b"));
     assert_eq!(identity.audiences, ["api://orders".into()]);
     assert_eq!(identity.algorithms, [Algorithm::PS256, Algorithm::ES384]);
@@ -125,12 +125,12 @@ fn international_host_names_are_written_in_ascii() {
 
 #[test]
 fn http_authorities_are_accepted_on_loopback_or_by_request() {
-    for authority in ["http://127.0.0.1:8400", "http://localhost:8400", "http://[::1]:8400"] {
-        let settings = settings(&with_identity(&format!("authority: {authority}")));
-        assert_eq!(&*settings.identities[0].authority, authority);
+    for address in ["http://127.0.0.1:8400", "http://localhost:8400", "http://[::1]:8400"] {
+        let settings = settings(&with_identity(&format!("authority: {address}")));
+        assert_eq!(authority(&settings.identities[0]), address);
     }
     let requested = settings(&with_identity("authority: http://idp:8400/\n    allow_http: true"));
-    assert_eq!(&*requested.identities[0].authority, "http://idp:8400");
+    assert_eq!(authority(&requested.identities[0]), "http://idp:8400");
 }
 
 #[test]
@@ -149,4 +149,9 @@ fn scopes_of_one_resource_are_accepted_with_those_of_openid() {
 #[test]
 fn the_only_identity_may_be_named() {
     assert_eq!(settings(&with_route("identity: default")).routes[0].identity, 0);
+}
+
+fn authority(identity: &Identity) -> &str {
+    let Provider::Entra { authority } = &identity.provider else { panic!("not Entra") };
+    authority
 }
