@@ -25,6 +25,11 @@ impl Digest {
         Self::from_output(context.finish().as_ref())
     }
 
+    /// Its 32 bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     fn from_output(output: &[u8]) -> Self {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(output);

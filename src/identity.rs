@@ -1,10 +1,12 @@
 //! Our own registrations at identity providers, the tenants whose callers they accept, and the addresses that follow.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use jsonwebtoken::Algorithm;
+use rustls_pki_types::CertificateDer;
 
 use crate::secret::Secret;
 
@@ -21,8 +23,10 @@ pub struct Identity {
     pub anyone: Arc<Tenant>,
     /// The application (client) ID.
     pub client_id: Box<str>,
-    /// How we prove to be that application.
-    pub credential: Credential,
+    /// How we prove to be that application: one credential, or for a rotation two in the order in which they are tried.
+    pub credentials: Vec<Credential>,
+    /// Certificates of the authorities that may vouch for the identity provider, instead of the system's.
+    pub ca: Option<Vec<CertificateDer<'static>>>,
     /// The values of `aud` that are ours; compared exactly.
     pub audiences: Vec<Box<str>>,
     /// The signature algorithms that are accepted; never `none` or an HMAC.
@@ -69,13 +73,51 @@ pub struct Endpoints {
     pub authorization: Option<Box<str>>,
 }
 
-/// A credential of ours at the token endpoint.
+/// A credential of ours at a token endpoint.
 #[derive(Debug, Clone)]
 pub enum Credential {
     /// `client_secret` in the form (`client_secret_post`, the article's first case).
-    SecretPost(Secret),
+    SecretPost(SecretSource),
     /// HTTP Basic (`client_secret_basic`, RFC 6749 section 2.3.1).
-    SecretBasic(Secret),
+    SecretBasic(SecretSource),
+    /// An assertion signed with the key of a certificate (`private_key_jwt`, the article's second case).
+    Certificate(CertificateFiles),
+    /// The content of a file as the assertion: a token of another issuer that the registration trusts (workload
+    /// identity).
+    FederatedToken(PathBuf),
+    /// A token of the machine's managed identity as the assertion.
+    ManagedIdentity(ManagedIdentity),
+}
+
+/// Where a secret is.
+#[derive(Debug, Clone)]
+pub enum SecretSource {
+    /// In the configuration.
+    Value(Secret),
+    /// In a file; a line break at its end is not part of it.
+    File(PathBuf),
+}
+
+/// A certificate and its key, in PEM.
+#[derive(Debug, Clone)]
+pub struct CertificateFiles {
+    /// The certificate, followed by those of intermediate authorities.
+    pub certificate: PathBuf,
+    /// Its private key; may be the same file.
+    pub private_key: PathBuf,
+    /// Whether assertions carry the chain (`x5c`): subject-name and issuer authentication.
+    pub send_chain: bool,
+}
+
+/// Where a token of the machine's identity comes from (Azure Instance Metadata Service).
+#[derive(Debug, Clone)]
+pub struct ManagedIdentity {
+    /// The client ID of a user-assigned identity; none means the system-assigned one.
+    pub client_id: Option<Box<str>>,
+    /// Its address, without a query.
+    pub endpoint: Box<str>,
+    /// The audience of the token.
+    pub resource: Box<str>,
 }
 
 impl Tenant {

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
+use rustls_pki_types::CertificateDer;
 use tokio::time::Instant;
+
+use crate::secret::Secret;
 
 /// A client for one identity provider. Cheap to clone; connections are kept and shared.
 #[derive(Debug, Clone)]
@@ -44,7 +47,7 @@ impl std::fmt::Display for Fault {
     }
 }
 
-/// The client could not be set up: the system has no usable root certificates.
+/// The client could not be set up: there are no usable root certificates.
 #[derive(Debug)]
 pub struct ClientError(reqwest::Error);
 
@@ -57,13 +60,14 @@ impl std::fmt::Display for ClientError {
 impl std::error::Error for ClientError {}
 
 impl IdpClient {
-    /// A client that trusts the system's certificate authorities, and goes by the forward proxy that `HTTPS_PROXY`
+    /// A client that trusts these certificate authorities, or else the system's, and goes by the forward proxy that `HTTPS_PROXY`
     /// and `NO_PROXY` name. What is not protected by TLS goes by no proxy: it could read our credential.
     ///
     /// # Errors
     /// [`ClientError`] where TLS cannot be set up.
-    pub fn new() -> Result<Self, ClientError> {
-        let http = forward_proxy(reqwest::Client::builder().no_proxy())
+    pub fn new(authorities: Option<&[CertificateDer<'_>]>) -> Result<Self, ClientError> {
+        let builder = trust(forward_proxy(reqwest::Client::builder().no_proxy()), authorities).map_err(ClientError)?;
+        let http = builder
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(IDLE_TIMEOUT)
@@ -80,7 +84,15 @@ impl IdpClient {
     /// # Errors
     /// A [`Fault`] where no whole answer came by the deadline.
     pub async fn get(&self, address: &str, deadline: Instant) -> Result<Answer, Fault> {
-        answer(self.http.get(address), deadline).await
+        self.get_with(address, HeaderMap::new(), deadline).await
+    }
+
+    /// Fetches a document by a request with further headers.
+    ///
+    /// # Errors
+    /// A [`Fault`] where no whole answer came by the deadline.
+    pub async fn get_with(&self, address: &str, headers: HeaderMap, deadline: Instant) -> Result<Answer, Fault> {
+        answer(self.http.get(address).headers(headers), deadline).await
     }
 
     /// Posts a form that is encoded already, with further headers.
@@ -91,12 +103,21 @@ impl IdpClient {
         &self,
         address: &str,
         headers: HeaderMap,
-        form: String,
+        form: &Secret,
         deadline: Instant,
     ) -> Result<Answer, Fault> {
-        let request = self.http.post(address).headers(headers).body(form);
+        let request = self.http.post(address).headers(headers).body(form.expose().to_owned());
         answer(request, deadline).await
     }
+}
+
+fn trust(
+    builder: reqwest::ClientBuilder,
+    authorities: Option<&[CertificateDer<'_>]>,
+) -> Result<reqwest::ClientBuilder, reqwest::Error> {
+    let Some(authorities) = authorities else { return Ok(builder) };
+    let certificates = authorities.iter().map(|der| reqwest::Certificate::from_der(der));
+    Ok(builder.tls_certs_only(certificates.collect::<Result<Vec<_>, _>>()?))
 }
 
 fn forward_proxy(builder: reqwest::ClientBuilder) -> reqwest::ClientBuilder {

@@ -9,8 +9,9 @@ use tracing_appender::non_blocking::ErrorCounter;
 
 use crate::admin::Admin;
 use crate::config::Settings;
-use crate::idp::{ClientError, IdpClient};
-use crate::proxy::Gateway;
+use crate::exchange::Unusable;
+use crate::idp::ClientError;
+use crate::proxy::{Gateway, GatewayError, GatewaySettings};
 use crate::server::{self, Departure, Listener, StartError};
 use crate::telemetry::Metrics;
 
@@ -32,6 +33,8 @@ pub enum AssemblyError {
     Admin(SocketAddr, std::io::Error),
     /// There is no way to talk to the identity provider.
     Client(ClientError),
+    /// A credential cannot be used any more.
+    Credential(Unusable),
     /// Two routes cannot be told apart; the configuration was not checked.
     Routes,
     /// The metrics cannot be registered.
@@ -44,6 +47,7 @@ impl fmt::Display for AssemblyError {
             Self::Listener(error) => error.fmt(f),
             Self::Admin(address, cause) => write!(f, "failed to listen on {address} (admin): {cause}"),
             Self::Client(error) => error.fmt(f),
+            Self::Credential(error) => write!(f, "failed to load a credential: {error}"),
             Self::Routes => f.write_str("two routes serve the same requests"),
             Self::Metrics(error) => write!(f, "failed to register metrics: {error}"),
         }
@@ -51,6 +55,16 @@ impl fmt::Display for AssemblyError {
 }
 
 impl std::error::Error for AssemblyError {}
+
+impl From<GatewayError> for AssemblyError {
+    fn from(error: GatewayError) -> Self {
+        match error {
+            GatewayError::Ties(_) => Self::Routes,
+            GatewayError::Credential(unusable) => Self::Credential(unusable),
+            GatewayError::Client(error) => Self::Client(error),
+        }
+    }
+}
 
 impl Instance {
     /// Binds every address, reads every file that the listeners need, and prepares the routes.
@@ -65,10 +79,16 @@ impl Instance {
             Some(address) => Some(Admin::bind(address).await.map_err(|cause| AssemblyError::Admin(address, cause))?),
             None => None,
         };
-        let client = IdpClient::new().map_err(AssemblyError::Client)?;
         let metrics = Arc::new(Metrics::new().map_err(AssemblyError::Metrics)?);
-        let gateway = Gateway::new(settings.identities, settings.routes, settings.cache_entries, &client, metrics)
-            .map_err(|_| AssemblyError::Routes)?;
+        let gateway = Gateway::new(
+            GatewaySettings {
+                identities: settings.identities,
+                routes: settings.routes,
+                cache_entries: settings.cache_entries,
+                refusal_ttl: settings.refusal_ttl,
+            },
+            metrics,
+        )?;
         Ok(Self { gateway, listeners, admin, drain_timeout: settings.drain_timeout })
     }
 

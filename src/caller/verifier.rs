@@ -46,6 +46,12 @@ impl VerifiedCaller {
         self.claims.kind == Kind::App
     }
 
+    /// Whether the caller says that it can handle claims challenges (`xms_cc` has `cp1`).
+    #[expect(clippy::unused_self, reason = "the claim is not read yet")]
+    pub fn handles_claims_challenges(&self) -> bool {
+        false
+    }
+
     /// Whether the token has this scope (`scp`).
     pub fn has_scope(&self, scope: &str) -> bool {
         self.claims.scopes.iter().any(|granted| **granted == *scope)

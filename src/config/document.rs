@@ -80,6 +80,11 @@ impl Node {
         self.entries().iter().find(|(key, _)| key.text == name).map_or(self, |(_, node)| node)
     }
 
+    /// Whether it is a list.
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.kind, Kind::List(_))
+    }
+
     /// The item at `index`, or this very node where there is none.
     pub(super) fn item(&self, index: usize) -> &Self {
         self.items().get(index).unwrap_or(self)

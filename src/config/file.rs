@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::values::{DurationText, SecretText, Target};
+use super::values::{Credentials, DurationText, SecretText, Target};
 
 /// What obo-proxy listens on, in whose name it acquires tokens, and where it forwards to.
 ///
@@ -115,11 +115,15 @@ pub(super) struct Cache {
     /// The bound of each cache. When a cache is full, its oldest entry makes room. Default: 100000.
     #[schemars(range(min = 1, max = 10_000_000))]
     pub(super) max_entries: u32,
+    /// How long a refusal of the identity provider (a step-up, a missing consent, a revoked token) is repeated to the
+    /// same token of a caller without asking again: 0s to 10m. Default: 60s. Missing consent is asked for again after 15s
+    /// at most. Another token of the same user is never held back.
+    pub(super) refusal_ttl: DurationText,
 }
 
 impl Default for Cache {
     fn default() -> Self {
-        Self { max_entries: 100_000 }
+        Self { max_entries: 100_000, refusal_ttl: DurationText::new("60s") }
     }
 }
 
@@ -141,9 +145,12 @@ pub(super) struct Identity {
     /// the proxy and such an authority can read our credential and replace the signing keys: for tests only.
     #[serde(default)]
     pub(super) allow_http: bool,
-    /// How we prove to be this application: exactly one of `client_secret` and `client_secret_file`.
+    /// How we prove to be this application: one credential, or for a rotation a list of two. The second is tried when the
+    /// identity provider refuses the first as invalid, and is then kept to.
     #[schemars(extend("writeOnly" = true))]
-    pub(super) credential: Credential,
+    pub(super) credential: Credentials,
+    /// File in PEM with the authorities that may vouch for the identity provider. Default: those of the system.
+    pub(super) ca_file: Option<String>,
     /// The values of `aud` in a caller's token that are ours, compared exactly. Default: the client ID and
     /// `api://` followed by it. A token for any other audience is refused.
     #[schemars(length(min = 1))]
@@ -164,7 +171,8 @@ pub(super) struct Identity {
     pub(super) key_refresh: DurationText,
 }
 
-/// Our credential at the token endpoint.
+/// Our credential at a token endpoint: exactly one of `client_secret`, `client_secret_file`, `certificate`,
+/// `workload_identity` and `managed_identity`. Files are read again when they change, without a restart.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Credential {
@@ -174,8 +182,47 @@ pub(super) struct Credential {
     pub(super) client_secret_file: Option<String>,
     /// Whether the secret goes into the form or into an Authorization header (RFC 6749 section 2.3.1). Default:
     /// `client_secret_post`.
-    #[serde(default)]
-    pub(super) auth_method: AuthMethod,
+    pub(super) auth_method: Option<AuthMethod>,
+    /// File in PEM with the certificate that is registered with the application, followed by intermediate
+    /// authorities. Each token request then carries an assertion that is signed with its key: PS256 with an RSA key,
+    /// ES256 or ES384 with an EC key.
+    pub(super) certificate: Option<String>,
+    /// File in PEM with the private key of the certificate, unencrypted. Default: the file of the certificate. Only the
+    /// user that runs the proxy should be able to read it.
+    pub(super) private_key: Option<String>,
+    /// Send the certificate and its authorities with each assertion (`x5c`): where the registration trusts a subject
+    /// name and issuer, a renewed certificate needs no new registration. Default: `false`.
+    pub(super) send_chain: Option<bool>,
+    /// A token of another issuer that the registration trusts as a federated credential: Kubernetes' service account
+    /// token with Azure Workload Identity, for one.
+    pub(super) workload_identity: Option<WorkloadIdentity>,
+    /// A token of the Azure managed identity of the machine, which the registration trusts as a federated credential.
+    pub(super) managed_identity: Option<ManagedIdentity>,
+}
+
+/// A federated token in a file.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WorkloadIdentity {
+    /// File with the token. Default: the one that the variable `AZURE_FEDERATED_TOKEN_FILE` names. With this credential
+    /// `tenant_id`, `client_id` and `authority` of the identity may be left to `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`
+    /// and `AZURE_AUTHORITY_HOST` as well.
+    pub(super) token_file: Option<String>,
+}
+
+/// The managed identity of the machine.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ManagedIdentity {
+    /// The client ID of a user-assigned identity. Default: the system-assigned identity.
+    pub(super) client_id: Option<String>,
+    /// The address of the instance metadata service. Default:
+    /// `http://169.254.169.254/metadata/identity/oauth2/token`. Whoever answers there is asked for our credential.
+    #[serde(default = "default_metadata_endpoint")]
+    pub(super) endpoint: String,
+    /// The audience of the token, as the federated credential has it. Default: `api://AzureADTokenExchange`.
+    #[serde(default = "default_metadata_resource")]
+    pub(super) resource: String,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
@@ -225,18 +272,121 @@ pub(super) struct Route {
     pub(super) target: Target,
     /// The identity, by its name. Default: the only one. It decides which callers are accepted.
     pub(super) identity: Option<String>,
-    /// `on_behalf_of`: the target receives a token acquired for the caller and `scopes`. `none`: the target receives
-    /// no credential. Default: `on_behalf_of`. The caller's own token is never forwarded.
+    /// What the target receives. `on_behalf_of`: a token acquired for the caller and `scopes`; users only.
+    /// `token_exchange`: a token for which the caller's was exchanged by RFC 8693; users only. `client_credentials`: a
+    /// token of this application itself; only for callers that are applications on their own, and only with
+    /// `require.roles` or `require.clients`. `none`: no credential, for every caller. Default: `on_behalf_of`. The caller's
+    /// own token is never forwarded.
     #[serde(default)]
-    #[schemars(extend("x-unsupported" = ["client_credentials", "token_exchange"]))]
     pub(super) grant: Grant,
-    /// The scopes of the acquired token, all of one resource; for `on_behalf_of` at least one. Ask for what the target
-    /// needs and no more.
+    /// The scopes of the acquired token, all of one resource; at least one, but for `token_exchange`. Ask for what the
+    /// target needs and no more. With `offline_access`, the token is renewed by refresh token.
     #[schemars(length(min = 1))]
     pub(super) scopes: Option<Vec<String>>,
+    /// JSON text for the parameter `claims` of each On-Behalf-Of request (OpenID Connect Core section 5.5). Default: none.
+    /// The capability `cp1` of callers that handle claims challenges is added to it.
+    #[schemars(extend("examples" = [r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#]))]
+    pub(super) claims: Option<String>,
+    /// The parameters of `token_exchange`. Default: the caller's token as an access token, and `scopes`.
+    pub(super) token_exchange: Option<TokenExchange>,
+    /// Acquire a SAML assertion in place of an access token, on behalf of the caller; `scopes` is then the target's
+    /// Entity ID followed by `/.default`.
+    pub(super) saml: Option<Saml>,
+    /// What the route does for callers that are applications on their own, without a user. Default: `on_behalf_of` and
+    /// `token_exchange` refuse them, `none` and `client_credentials` serve them as the route says.
+    pub(super) app_only: Option<AppOnly>,
     /// What is asked of the caller's token beyond being valid. Default: nothing.
     #[serde(default)]
     pub(super) require: Require,
+}
+
+/// What a route does for callers that are applications on their own.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AppOnly {
+    /// `client_credentials`, `token_exchange` or `none`, as for the route. Default: `client_credentials`.
+    #[serde(default = "default_app_grant")]
+    pub(super) grant: Grant,
+    /// The scopes of the acquired token; for `client_credentials` the `.default` of one resource.
+    #[schemars(length(min = 1))]
+    pub(super) scopes: Option<Vec<String>>,
+    /// The parameters of `token_exchange`.
+    pub(super) token_exchange: Option<TokenExchange>,
+    /// What is asked of the application's token. For `client_credentials` at least `roles` or `clients`: any application
+    /// of the tenant can get a token for this API.
+    #[serde(default)]
+    pub(super) require: Require,
+}
+
+/// The parameters of a token exchange (RFC 8693 section 2.1).
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct TokenExchange {
+    /// `audience`: names of the targets as the authorization server knows them. Default: none.
+    #[serde(default)]
+    pub(super) audience: Vec<String>,
+    /// `resource`: addresses of the targets. Default: none.
+    #[serde(default)]
+    pub(super) resource: Vec<String>,
+    /// `subject_token_type`. Default: `urn:ietf:params:oauth:token-type:access_token`.
+    #[serde(default = "default_subject_token_type")]
+    pub(super) subject_token_type: String,
+    /// `requested_token_type`. Default: not said. An answer of another type is refused.
+    pub(super) requested_token_type: Option<String>,
+    /// Further parameters that the authorization server wants, such as Auth0's `organization`. Default: none. They stand
+    /// in the configuration in the clear: not for credentials.
+    #[serde(default)]
+    pub(super) parameters: BTreeMap<String, String>,
+}
+
+/// A SAML assertion, and where it goes: exactly one of `header` and `token_endpoint`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Saml {
+    /// The version of the assertion. Default: `saml2`.
+    #[serde(default)]
+    pub(super) version: SamlVersion,
+    /// Forward the assertion, as the identity provider encoded it (base64url), in this header.
+    pub(super) header: Option<SamlHeader>,
+    /// Exchange the assertion at the target's own token endpoint for a Bearer token (RFC 7522), and forward that.
+    pub(super) token_endpoint: Option<SamlTokenEndpoint>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(super) enum SamlVersion {
+    #[default]
+    Saml2,
+    Saml1,
+}
+
+/// The header that carries an assertion.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SamlHeader {
+    /// Its name. Default: `Authorization`.
+    #[serde(default = "default_saml_header")]
+    pub(super) name: String,
+    /// The word before the assertion, such as `SAML2`. Default: none.
+    pub(super) scheme: Option<String>,
+}
+
+/// The token endpoint of a target.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SamlTokenEndpoint {
+    /// Its address. With http, the assertion crosses the network in the clear. Authorities are those of the target.
+    #[schemars(extend("examples" = ["https://payroll.internal/oauth/token"]))]
+    pub(super) url: String,
+    /// Our client ID there. Default: none is said.
+    pub(super) client_id: Option<String>,
+    /// Our credential there. Default: none.
+    #[schemars(extend("writeOnly" = true))]
+    pub(super) credential: Option<Credential>,
+    /// The scopes of the Bearer token. Default: none are asked for.
+    #[serde(default)]
+    pub(super) scopes: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
@@ -248,12 +398,14 @@ pub(super) enum Matching {
     Exact,
 }
 
-#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub(super) enum Grant {
     #[default]
     OnBehalfOf,
+    ClientCredentials,
+    TokenExchange,
     None,
 }
 
@@ -295,4 +447,24 @@ fn default_timeout() -> DurationText {
 
 fn default_key_refresh() -> DurationText {
     DurationText::new("12h")
+}
+
+fn default_metadata_endpoint() -> String {
+    "http://169.254.169.254/metadata/identity/oauth2/token".to_owned()
+}
+
+fn default_metadata_resource() -> String {
+    "api://AzureADTokenExchange".to_owned()
+}
+
+fn default_app_grant() -> Grant {
+    Grant::ClientCredentials
+}
+
+pub(super) fn default_subject_token_type() -> String {
+    "urn:ietf:params:oauth:token-type:access_token".to_owned()
+}
+
+fn default_saml_header() -> String {
+    "Authorization".to_owned()
 }

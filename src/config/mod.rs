@@ -44,6 +44,8 @@ pub struct Settings {
     pub drain_timeout: Duration,
     /// The bound of each cache, in entries.
     pub cache_entries: usize,
+    /// How long a refused exchange is not asked for again.
+    pub refusal_ttl: Duration,
     /// Our registrations at the identity provider; at least one.
     pub identities: Vec<Identity>,
     /// The routes, in the order of the file; at least one, and no two for the same requests.
@@ -97,7 +99,8 @@ fn parse_into(
     let declared = document.key("identities").key_names();
     let sound = structure::sound_parts(&document, &schema);
     let file = mirror(&sound, findings)?;
-    check::settings(file, &sound, &declared, base_dir, findings)
+    let surroundings = check::Surroundings { base_dir, variable: env };
+    check::settings(file, &sound, &declared, surroundings, findings)
 }
 
 /// The values as the types of the file. After the structural check this fails only where that check has found a

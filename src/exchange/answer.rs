@@ -1,165 +1,135 @@
-//! What the answer of a token endpoint means: pure, total, and by `error`, `suberror` and `claims` alone.
+//! The answers of token endpoints: a token, or what [`refusal`](super::refusal) makes of anything else. Pure and total.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use http::header::RETRY_AFTER;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
-use super::error::{ExchangeError, IdpRefusal};
+use super::error::ExchangeError;
+use super::refusal::{self, Asked};
 use crate::idp::Answer;
+use crate::secret::Secret;
 
-/// A token as the identity provider granted it.
+/// A token as it was granted.
 #[derive(Debug)]
 pub(super) struct Granted {
-    /// `Bearer` and the token.
-    pub(super) header: HeaderValue,
-    /// `expires_in`.
+    /// The token itself: visible ASCII.
+    pub(super) token: Secret,
+    /// How long it lives.
     pub(super) lifetime: Duration,
+    /// After how long it should be renewed, if that was said (`refresh_in`).
+    pub(super) refresh_in: Option<Duration>,
+    /// For the next token, where `offline_access` was asked for.
+    pub(super) refresh_token: Option<Secret>,
 }
 
-/// Reads an answer.
-pub(super) fn read(answer: &Answer) -> Result<Granted, ExchangeError> {
+/// What the token must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Expected<'a> {
+    /// A Bearer token, of this `issued_token_type` if one is given here and in the answer.
+    Bearer(Option<&'a str>),
+    /// A SAML assertion of this `issued_token_type`.
+    Saml(&'a str),
+}
+
+/// Reads an answer to what was `asked`.
+pub(super) fn read(answer: &Answer, asked: Asked, expected: Expected<'_>) -> Result<Granted, ExchangeError> {
     let document = serde_json::from_slice::<Value>(&answer.body).ok();
     let members = document.as_ref().and_then(Value::as_object);
     if answer.status == StatusCode::OK {
-        return members.and_then(granted).ok_or_else(|| nonsense(answer.status));
+        let granted = members.and_then(|members| granted(members, expected));
+        return granted.ok_or_else(|| refusal::nonsense(answer.status));
     }
-    if answer.status == StatusCode::TOO_MANY_REQUESTS {
-        return Err(throttled(&answer.headers, members));
-    }
-    if answer.status.is_server_error() {
-        return Err(server_error(answer, members));
-    }
-    Err(members.and_then(|members| refused(members, &answer.headers)).unwrap_or_else(|| nonsense(answer.status)))
+    Err(refusal::read(answer.status, &answer.headers, members, asked))
 }
 
-fn granted(members: &Map<String, Value>) -> Option<Granted> {
-    if !members.get("token_type")?.as_str()?.eq_ignore_ascii_case("bearer") {
+fn granted(members: &Map<String, Value>, expected: Expected<'_>) -> Option<Granted> {
+    let text = |name: &str| members.get(name).and_then(Value::as_str);
+    if !fits(text("token_type")?, text("issued_token_type"), expected) {
         return None;
     }
-    let token = members.get("access_token")?.as_str()?;
-    let visible = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
-    let header = visible.then(|| HeaderValue::try_from(format!("Bearer {token}")).ok())??;
-    Some(Granted { header, lifetime: lifetime(members.get("expires_in")) })
+    let token = text("access_token").filter(|token| is_visible(token))?;
+    let expires_in = members.get("expires_in").map(seconds);
+    let lifetime = match expected {
+        Expected::Bearer(_) => expires_in.unwrap_or_default(),
+        Expected::Saml(_) => assertion_lifetime(expires_in, members.get("expires_on").map(seconds)),
+    };
+    Some(Granted {
+        token: Secret::new(token.to_owned()),
+        lifetime,
+        refresh_in: members.get("refresh_in").map(seconds).filter(|wait| !wait.is_zero()),
+        refresh_token: text("refresh_token")
+            .filter(|token| is_visible(token))
+            .map(|token| Secret::new(token.to_owned())),
+    })
+}
+
+/// A token of another type than was asked for is not put into a request. `N_A` stands for a token that is no access
+/// token (RFC 8693 section 2.2.1), so it must be of the very type that was asked for.
+fn fits(token_type: &str, issued: Option<&str>, expected: Expected<'_>) -> bool {
+    let bearer = token_type.eq_ignore_ascii_case("bearer");
+    let unnamed = token_type.eq_ignore_ascii_case("n_a");
+    match expected {
+        Expected::Bearer(None) => bearer,
+        Expected::Bearer(Some(asked)) => match issued {
+            Some(issued) => issued == asked && (bearer || unnamed),
+            None => bearer,
+        },
+        Expected::Saml(asked) => (bearer || unnamed) && issued.is_none_or(|issued| issued == asked),
+    }
+}
+
+fn is_visible(token: &str) -> bool {
+    !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// Seconds as a number or, from v1 endpoints, as text. Whatever else it is, the token is used once and not kept.
-fn lifetime(expires_in: Option<&Value>) -> Duration {
-    let seconds = match expires_in {
-        Some(Value::Number(number)) => number.as_f64().unwrap_or(0.0),
-        Some(Value::String(text)) => text.trim().parse::<u32>().map_or(0.0, f64::from),
+fn seconds(value: &Value) -> Duration {
+    let seconds = match value {
+        Value::Number(number) => number.as_f64().unwrap_or(0.0),
+        Value::String(text) => text.trim().parse::<u32>().map_or(0.0, f64::from),
         _ => 0.0,
     };
     Duration::try_from_secs_f64(seconds.clamp(0.0, f64::from(u32::MAX))).unwrap_or_default()
 }
 
-fn nonsense(status: StatusCode) -> ExchangeError {
-    ExchangeError::Unavailable(format!("token endpoint answered {} without a usable body", status.as_u16()))
+/// An assertion lives until `expires_on`, seconds since 1970 (article, "Response with SAML assertion").
+fn assertion_lifetime(expires_in: Option<Duration>, expires_on: Option<Duration>) -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let until = expires_on.map(|end| end.saturating_sub(now));
+    match (expires_in, until) {
+        (Some(lifetime), Some(until)) => lifetime.min(until),
+        (lifetime, until) => lifetime.or(until).unwrap_or_default(),
+    }
 }
 
-fn server_error(answer: &Answer, members: Option<&Map<String, Value>>) -> ExchangeError {
-    let codes = members.map(refusal).map(|refusal| refusal.error_codes).unwrap_or_default();
-    ExchangeError::Unavailable(format!("token endpoint answered {} {codes:?}", answer.status.as_u16()))
-}
-
-fn throttled(headers: &HeaderMap, members: Option<&Map<String, Value>>) -> ExchangeError {
-    ExchangeError::Throttled { retry_after: retry_after(headers), refusal: members.map(refusal).unwrap_or_default() }
-}
-
-/// Seconds or a date (RFC 9110 section 10.2.3), at most an hour.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let wait = match text.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => httpdate::parse_http_date(text).ok()?.duration_since(SystemTime::now()).unwrap_or_default(),
+/// The `Retry-After` of an answer: seconds or a date (RFC 9110 section 10.2.3), at most [`LONGEST_WAIT`].
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(http::header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let wait = if is_number {
+        // More digits than fit mean a very long time as well.
+        Duration::from_secs(text.parse().unwrap_or(u64::MAX))
+    } else {
+        httpdate::parse_http_date(text).ok()?.duration_since(SystemTime::now()).unwrap_or_default()
     };
     Some(wait.min(LONGEST_WAIT))
 }
 
-fn refused(members: &Map<String, Value>, headers: &HeaderMap) -> Option<ExchangeError> {
-    let refusal = refusal(members);
-    if refusal.error.is_empty() {
-        return None;
-    }
-    if let Some(claims) = claims(members) {
-        return Some(ExchangeError::ClaimsChallenge { claims, refusal });
-    }
-    let has = |codes: &[u64]| refusal.error_codes.iter().any(|code| codes.contains(code));
-    if has(&THROTTLE_CODES) {
-        return Some(ExchangeError::Throttled { retry_after: retry_after(headers), refusal });
-    }
-    if has(&TRANSIENT_CODES) {
-        return Some(ExchangeError::Unavailable(format!("token endpoint answered {:?}", refusal.error_codes)));
-    }
-    let (consent, bad_token, for_good) = (has(&CONSENT_CODES), has(&BAD_TOKEN_CODES), has(&REFUSED_CODES));
-    Some(by_error(refusal, consent, bad_token, for_good))
-}
-
-/// `error` and `suberror` decide; the codes only tell apart what Entra reports under one name.
-fn by_error(refusal: IdpRefusal, consent: bool, bad_token: bool, for_good: bool) -> ExchangeError {
-    match (&*refusal.error, refusal.suberror.as_deref()) {
-        (_, Some("consent_required")) | ("consent_required", _) => ExchangeError::ConsentRequired(refusal),
-        ("temporarily_unavailable" | "server_error", _) => {
-            ExchangeError::Unavailable(format!("token endpoint answered {}", refusal.error))
-        }
-        ("slow_down", _) => ExchangeError::Throttled { retry_after: None, refusal },
-        _ if consent => ExchangeError::ConsentRequired(refusal),
-        _ if bad_token => ExchangeError::BadToken(refusal),
-        _ if for_good => ExchangeError::Refused(refusal),
-        ("invalid_grant", Some("bad_token" | "token_expired")) => ExchangeError::BadToken(refusal),
-        ("invalid_grant" | "interaction_required" | "login_required" | "access_denied", _) => {
-            ExchangeError::Refused(refusal)
-        }
-        _ => ExchangeError::Misconfigured(refusal),
-    }
-}
-
-/// The claims challenge: a JSON object, given as text or, by some, as itself. One that no header could carry is none.
-fn claims(members: &Map<String, Value>) -> Option<String> {
-    let text = match members.get("claims")? {
-        Value::String(text) if serde_json::from_str::<Map<String, Value>>(text).is_ok() => text.clone(),
-        Value::Object(object) => serde_json::to_string(object).ok()?,
-        _ => return None,
-    };
-    (text.len() <= LONGEST_CLAIMS).then_some(text)
-}
-
-/// What may be passed on to a caller: short, plain words and numbers, never the description.
-fn refusal(members: &Map<String, Value>) -> IdpRefusal {
-    let word = |name| members.get(name).and_then(Value::as_str).filter(|text| is_plain(text)).map(Into::into);
-    let codes = members.get("error_codes").and_then(Value::as_array);
-    IdpRefusal {
-        error: word("error").unwrap_or_default(),
-        suberror: word("suberror"),
-        error_codes: codes.into_iter().flatten().filter_map(Value::as_u64).take(8).collect(),
-        correlation_id: word("correlation_id"),
-    }
-}
-
-fn is_plain(text: &str) -> bool {
-    (1..=64).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
-}
-
-/// The longest claims challenge that is passed on, in bytes.
-const LONGEST_CLAIMS: usize = 4096;
-
 /// The longest wait that is believed.
-const LONGEST_WAIT: Duration = Duration::from_hours(1);
-
-const THROTTLE_CODES: [u64; 2] = [90055, 50196];
-const TRANSIENT_CODES: [u64; 5] = [50033, 90006, 90024, 90033, 90090];
-const CONSENT_CODES: [u64; 5] = [65001, 90094, 650_056, 650_057, 650_052];
-const BAD_TOKEN_CODES: [u64; 6] = [50013, 500_131, 500_133, 50027, 240_002, 50173];
-const REFUSED_CODES: [u64; 9] = [7_000_114, 50105, 50020, 50034, 51004, 90072, 500_212, 500_213, 16000];
+pub(super) const LONGEST_WAIT: Duration = Duration::from_mins(5);
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+    use http::header::RETRY_AFTER;
     use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
+
+    const BEARER: Expected<'_> = Expected::Bearer(None);
+    const SAML2: &str = "urn:ietf:params:oauth:token-type:saml2";
 
     fn answer(status: u16, body: &str) -> Answer {
         Answer {
@@ -169,25 +139,69 @@ mod tests {
         }
     }
 
-    fn outcome(status: u16, body: &Value) -> &'static str {
-        read(&answer(status, &body.to_string())).map_or_else(|error| error.outcome().0, |_| "granted")
-    }
-
-    fn error(error: &str, suberror: &str, codes: &[u64]) -> Value {
-        json!({"error": error, "suberror": suberror, "error_codes": codes, "error_description": "AADSTS..."})
+    fn granted(body: &Value, expected: Expected<'_>) -> Option<Granted> {
+        read(&answer(200, &body.to_string()), Asked::OnBehalfOf, expected).ok()
     }
 
     #[test]
     fn reads_the_success_of_the_article() {
         let body = json!({"token_type": "Bearer", "scope": "s", "expires_in": 3269, "ext_expires_in": 0, "access_token": "eyJ.x"});
-        let granted = read(&answer(200, &body.to_string())).unwrap();
-        assert_eq!(granted.header, "Bearer eyJ.x");
+        let granted = granted(&body, BEARER).unwrap();
+        assert_eq!(granted.token.expose(), "eyJ.x");
         assert_eq!(granted.lifetime, Duration::from_secs(3269));
+        assert!(granted.refresh_in.is_none() && granted.refresh_token.is_none());
+    }
+
+    #[test]
+    fn reads_what_helps_to_renew() {
+        let body = json!({"token_type": "Bearer", "expires_in": 86399, "refresh_in": 43199, "access_token": "a", "refresh_token": "1.x"});
+        let granted = granted(&body, BEARER).unwrap();
+        assert_eq!(granted.refresh_in, Some(Duration::from_secs(43199)));
+        assert_eq!(granted.refresh_token.unwrap().expose(), "1.x");
+        for refresh_in in [json!(0), json!(-1), json!("x"), json!(null)] {
+            let body = json!({"token_type": "Bearer", "expires_in": 1, "refresh_in": refresh_in, "access_token": "a"});
+            assert_eq!(super::tests::granted(&body, BEARER).unwrap().refresh_in, None);
+        }
+    }
+
+    #[test]
+    fn an_assertion_lives_as_long_as_both_members_say() {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        for (expires_in, expires_on, least, most) in [
+            (json!(3296), json!(now + 100), 95, 100),
+            (json!("3296"), json!((now + 100).to_string()), 95, 100),
+            (json!(50), json!(now + 100), 50, 50),
+            (json!(50), json!(null), 0, 0),
+            (json!(3296), json!(now - 1), 0, 0),
+        ] {
+            let mut body = json!({"token_type": "Bearer", "access_token": "PHM-", "issued_token_type": SAML2});
+            (body["expires_in"], body["expires_on"]) = (expires_in, expires_on);
+            let lifetime = granted(&body, Expected::Saml(SAML2)).unwrap().lifetime.as_secs();
+            assert!((least..=most).contains(&lifetime), "{body}: {lifetime}");
+        }
+    }
+
+    #[test]
+    fn a_token_of_another_type_is_not_taken() {
+        let of = |token_type: &str, issued: Option<&str>, expected| {
+            let mut body = json!({"token_type": token_type, "expires_in": 1, "access_token": "a"});
+            if let Some(issued) = issued {
+                body["issued_token_type"] = json!(issued);
+            }
+            granted(&body, expected).is_some()
+        };
+        let jwt = "urn:ietf:params:oauth:token-type:jwt";
+        assert!(of("bearer", None, BEARER) && of("Bearer", Some(jwt), BEARER));
+        assert!(!of("N_A", Some(jwt), BEARER) && !of("DPoP", None, BEARER) && !of("mac", Some(jwt), BEARER));
+        let wants_jwt = Expected::Bearer(Some(jwt));
+        assert!(of("N_A", Some(jwt), wants_jwt) && of("Bearer", Some(jwt), wants_jwt) && of("Bearer", None, wants_jwt));
+        assert!(!of("Bearer", Some(SAML2), wants_jwt) && !of("N_A", None, wants_jwt));
+        assert!(of("Bearer", Some(SAML2), Expected::Saml(SAML2)) && !of("Bearer", Some(jwt), Expected::Saml(SAML2)));
     }
 
     #[test]
     fn a_lifetime_that_makes_no_sense_is_none_at_all() {
-        for (expires_in, seconds) in [
+        for (expires_in, expected) in [
             (json!(60), 60),
             (json!("60"), 60),
             (json!(-5), 0),
@@ -197,13 +211,14 @@ mod tests {
             (json!([60]), 0),
             (json!(1e300), u64::from(u32::MAX)),
         ] {
-            assert_eq!(lifetime(Some(&expires_in)).as_secs(), seconds, "{expires_in}");
+            assert_eq!(seconds(&expires_in).as_secs(), expected, "{expires_in}");
         }
-        assert_eq!(lifetime(None), Duration::ZERO);
+        let body = json!({"token_type": "Bearer", "access_token": "a"});
+        assert_eq!(granted(&body, BEARER).unwrap().lifetime, Duration::ZERO);
     }
 
     #[test]
-    fn a_success_without_a_usable_bearer_token_is_an_outage() {
+    fn a_success_without_a_usable_token_is_an_outage() {
         for body in [
             json!({}),
             json!([]),
@@ -212,98 +227,64 @@ mod tests {
             json!({"token_type": "Bearer", "access_token": "a b"}),
             json!({"token_type": "Bearer", "access_token": "a\r\nX: y"}),
             json!({"token_type": "Bearer", "access_token": 5}),
-            json!({"token_type": "DPoP", "access_token": "a"}),
             json!({"access_token": "a"}),
         ] {
-            assert_eq!(outcome(200, &body), "unavailable", "{body}");
+            assert!(granted(&body, BEARER).is_none(), "{body}");
         }
-        for (status, body) in [(200, ""), (200, "{"), (200, "<html>"), (302, ""), (400, "oops"), (404, "{}")] {
-            assert_eq!(read(&answer(status, body)).unwrap_err().outcome().0, "unavailable", "{status} {body}");
+        for body in ["", "{", "<html>", "null", "\"a\""] {
+            let error = read(&answer(200, body), Asked::OnBehalfOf, BEARER).unwrap_err();
+            assert_eq!(error.outcome().0, "unavailable", "{body}");
         }
     }
 
+    fn waiting(text: &str) -> Option<u64> {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, HeaderValue::from_str(text).unwrap());
+        retry_after(&headers).map(|wait| wait.as_secs())
+    }
+
     #[test]
-    fn tells_apart_who_can_act() {
-        for (error, expected) in [
-            (error("interaction_required", "", &[50079]), "refused"),
-            (error("invalid_grant", "consent_required", &[65001]), "consent_required"),
-            (error("invalid_grant", "", &[65001]), "consent_required"),
-            (error("access_denied", "", &[90094]), "consent_required"),
-            (error("invalid_grant", "message_only", &[53003]), "refused"),
-            (error("invalid_grant", "", &[50013]), "bad_token"),
-            (error("invalid_grant", "", &[500_131]), "bad_token"),
-            (error("invalid_grant", "", &[500_133]), "bad_token"),
-            (error("invalid_request", "", &[50027]), "bad_token"),
-            (error("invalid_grant", "", &[50173]), "bad_token"),
-            (error("invalid_grant", "bad_token", &[]), "bad_token"),
-            (error("unauthorized_client", "", &[7_000_114]), "refused"),
-            (error("invalid_grant", "", &[50105]), "refused"),
-            (error("invalid_request", "", &[16000]), "refused"),
-            (error("invalid_client", "", &[7_000_215]), "misconfigured"),
-            (error("invalid_client", "", &[7_000_222]), "misconfigured"),
-            (error("unauthorized_client", "", &[700_016]), "misconfigured"),
-            (error("invalid_scope", "", &[70011]), "misconfigured"),
-            (error("invalid_resource", "", &[500_011]), "misconfigured"),
-            (error("invalid_request", "", &[90002]), "misconfigured"),
-            (error("unsupported_grant_type", "", &[70003]), "misconfigured"),
-            (error("invalid_grant", "", &[50196]), "throttled"),
-            (error("invalid_request", "", &[90055]), "throttled"),
-            (error("temporarily_unavailable", "", &[]), "unavailable"),
-            (error("invalid_request", "", &[90033]), "unavailable"),
-            (error("something_new", "", &[]), "misconfigured"),
+    fn a_wait_is_seconds_or_a_date_and_has_a_bound() {
+        for (text, expected) in [
+            ("17", Some(17)),
+            (" 0 ", Some(0)),
+            ("301", Some(300)),
+            ("99999999999999999999999", Some(300)),
+            ("-1", None),
+            ("1.5", None),
+            ("soon", None),
+            ("", None),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(0)),
+            ("Sunday, 06-Nov-94 08:49:37 GMT", Some(0)),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", Some(300)),
         ] {
-            assert_eq!(outcome(400, &error), expected, "{error}");
+            assert_eq!(waiting(text), expected, "{text}");
         }
-    }
-
-    #[test]
-    fn claims_decide_before_the_error_does() {
-        let text = r#"{"access_token":{"polids":{"essential":true,"values":["9ab0"]}}}"#;
-        for (name, suberror) in
-            [("interaction_required", ""), ("invalid_grant", "basic_action"), ("invalid_grant", "message_only")]
-        {
-            let mut body = error(name, suberror, &[53003]);
-            body["claims"] = json!(text);
-            let Err(ExchangeError::ClaimsChallenge { claims, .. }) = read(&answer(400, &body.to_string())) else {
-                panic!("{name}");
-            };
-            assert_eq!(claims, text);
-        }
-        let mut broken = error("interaction_required", "", &[50079]);
-        broken["claims"] = json!("not json");
-        assert_eq!(outcome(400, &broken), "refused");
-    }
-
-    #[test]
-    fn a_throttle_may_be_plain_text_and_says_how_long() {
-        let mut throttle = answer(429, "slow down please");
-        throttle.headers.insert(RETRY_AFTER, HeaderValue::from_static("17"));
-        let Err(ExchangeError::Throttled { retry_after, .. }) = read(&throttle) else { panic!() };
-        assert_eq!(retry_after, Some(Duration::from_secs(17)));
-        for (text, expected) in
-            [("999999999", Some(3600)), ("-1", None), ("soon", None), ("Sun, 06 Nov 1994 08:49:37 GMT", Some(0))]
-        {
-            throttle.headers.insert(RETRY_AFTER, HeaderValue::from_static(text));
-            assert_eq!(super::retry_after(&throttle.headers).map(|wait| wait.as_secs()), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn an_outage_of_the_500_class_is_not_a_verdict_on_anybody() {
-        assert_eq!(outcome(500, &error("invalid_grant", "", &[50013])), "unavailable");
-        assert_eq!(outcome(503, &json!({})), "unavailable");
-    }
-
-    #[test]
-    fn nothing_but_plain_words_is_passed_on() {
-        let refusal = refusal(json!({"error": "a b<script>", "suberror": "x".repeat(65), "correlation_id": 5, "error_codes": [1, -1, "x", 2]}).as_object().unwrap());
-        assert_eq!(refusal, IdpRefusal { error_codes: vec![1, 2], ..IdpRefusal::default() });
+        assert_eq!(retry_after(&HeaderMap::new()), None);
     }
 
     proptest! {
         #[test]
+        fn any_number_of_seconds_is_believed_up_to_the_bound(seconds: u64) {
+            prop_assert_eq!(waiting(&seconds.to_string()), Some(seconds.min(300)));
+        }
+
+        #[test]
+        fn any_date_is_believed_up_to_the_bound(ahead in 0_u64..100_000) {
+            let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(ahead));
+            let wait = waiting(&date).unwrap();
+            // A date is a whole second, and a moment has passed.
+            prop_assert!(wait <= ahead.min(300) && wait + 3 >= ahead.min(300), "{} {}", ahead, wait);
+        }
+
+        #[test]
         fn any_body_is_read_without_panic(status in 100u16..600, body in ".{0,200}") {
-            let _ = read(&answer(status, &body));
+            let _ = read(&answer(status, &body), Asked::OnBehalfOf, BEARER);
+        }
+
+        #[test]
+        fn any_wait_is_read_without_panic(text in "[ -~]{0,40}") {
+            prop_assert!(waiting(&text).is_none_or(|wait| wait <= 300));
         }
     }
 }

@@ -3,37 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
-use super::answer::{self, Granted};
 use super::error::ExchangeError;
+use super::exchange::{Caller, Exchange, Principal};
+use super::fetch::Fetcher;
 use super::flight::{Flights, Role};
-use super::grant::{self, Template};
-use super::report;
-use super::token::{TokenB, usable};
-use crate::cache::BoundedCache;
+use super::lifetime::Phase;
+use super::token::TokenB;
 use crate::digest::Digest;
-use crate::identity::Identity;
-use crate::idp::IdpClient;
-use crate::secret::Secret;
 use crate::telemetry::Metrics;
-
-/// What is exchanged for what: everything about an exchange but token A.
-#[derive(Debug)]
-pub struct Exchange {
-    identity: Arc<Identity>,
-    template: Template,
-    digest: Digest,
-}
-
-impl Exchange {
-    /// On-Behalf-Of, in the name of `identity`, for `scopes`.
-    pub fn on_behalf_of(identity: Arc<Identity>, scopes: &[Box<str>]) -> Self {
-        let template = Template::on_behalf_of(scopes);
-        let digest = template.digest(&identity);
-        Self { identity, template, digest }
-    }
-}
 
 /// Where a token B came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,47 +34,118 @@ impl Source {
     }
 }
 
-/// Exchanges tokens and remembers what it got, by (SHA-256 of token A, exchange).
-#[derive(Debug)]
+/// Acquires tokens and remembers what it got, by (whom it is for, exchange). A clone is the same.
+#[derive(Debug, Clone)]
 pub struct Exchanger {
-    client: IdpClient,
-    tokens: Arc<BoundedCache<Key, Arc<TokenB>>>,
-    flights: Flights<Key, Result<Arc<TokenB>, ExchangeError>>,
+    fetcher: Arc<Fetcher>,
+    flights: Arc<Flights<Key, Result<Arc<TokenB>, ExchangeError>>>,
     metrics: Arc<Metrics>,
 }
 
-/// Two digests, of token A and of the exchange; each has a fixed length, so none can be mistaken for another.
-type Key = (Digest, Digest);
+/// Two digests; each has a fixed length, so none can be mistaken for another.
+pub(super) type Key = (Digest, Digest);
 
 impl Exchanger {
-    /// Remembers at most `capacity` tokens.
-    pub fn new(client: IdpClient, capacity: usize, metrics: Arc<Metrics>) -> Self {
-        Self { client, tokens: Arc::new(BoundedCache::new(capacity)), flights: Flights::new(), metrics }
+    /// Remembers at most `capacity` tokens, and as many refusals, these for at most `refusal_ttl`.
+    pub fn new(capacity: usize, refusal_ttl: Duration, metrics: Arc<Metrics>) -> Self {
+        let fetcher = Arc::new(Fetcher::new(capacity, refusal_ttl, Arc::clone(&metrics)));
+        Self { fetcher, flights: Arc::new(Flights::new()), metrics }
     }
 
-    /// A remembered token B; no waiting, no allocation.
-    pub fn recall(&self, token_a: &Digest, exchange: &Exchange) -> Option<Arc<TokenB>> {
-        let token = self.tokens.find(&(*token_a, exchange.digest))?;
+    /// A remembered token that serves; no waiting. Where it nears its end, another one is fetched beside the request.
+    pub fn recall(&self, exchange: &Arc<Exchange>, principal: Principal<'_>) -> Option<Arc<TokenB>> {
+        let key = exchange.key(principal.digest, principal.caller.tenant());
+        let token = self.fetcher.tokens.find(&key)?;
+        match token.phase() {
+            Phase::Fresh => {}
+            Phase::Renewable if token.begin_renewal() => self.renew_beside(exchange, principal, key),
+            Phase::Renewable => {}
+            Phase::Due | Phase::Ended => return None,
+        }
         self.metrics.token_cache_hit();
         Some(token)
     }
 
-    /// A token B for `token_a`, whose SHA-256 is `digest` and which lives for `remaining` more.
+    /// A token for `principal`, acquired now unless that is under way or was refused a moment ago.
+    ///
+    /// A remembered token that is due serves on where another one cannot be had for reasons that say nothing of the
+    /// caller.
     ///
     /// # Errors
     /// What the exchange failed with; all who waited for it get the same.
     pub async fn acquire(
         &self,
         exchange: &Arc<Exchange>,
-        token_a: &str,
-        digest: &Digest,
-        remaining: Duration,
+        principal: Principal<'_>,
     ) -> Result<(Arc<TokenB>, Source), ExchangeError> {
-        let key = (*digest, exchange.digest);
-        let ready = || self.tokens.find(&key).map(Ok);
-        let fetch = || self.fetch(Arc::clone(exchange), Secret::new(token_a.to_owned()), key, remaining);
+        let key = exchange.key(principal.digest, principal.caller.tenant());
+        if let Some(refusal) = self.fetcher.refusals.recall(&key) {
+            self.metrics.refusal_recalled();
+            return self.serve_on(&key, refusal);
+        }
+        let (role, outcome) = self.join(exchange, key, || principal.to_owned(), serves).await;
+        let source = self.count(role);
+        match outcome {
+            Ok(token) => Ok((token, source)),
+            Err(error) => self.serve_on(&key, error),
+        }
+    }
+
+    /// Forgets `token` for this caller; a newer one stays.
+    pub fn forget(&self, exchange: &Exchange, principal: Principal<'_>, token: &Arc<TokenB>) {
+        let key = exchange.key(principal.digest, principal.caller.tenant());
+        self.fetcher.tokens.remove_if(&key, |kept| Arc::ptr_eq(kept, token));
+    }
+
+    /// Drops tokens and refusals that have ended.
+    pub fn sweep(&self) {
+        self.fetcher.tokens.sweep(|_| true);
+        self.fetcher.refusals.sweep();
+    }
+
+    /// How many tokens are remembered.
+    pub fn remembered(&self) -> usize {
+        self.fetcher.tokens.len()
+    }
+
+    /// How many refusals are remembered.
+    pub fn remembered_refusals(&self) -> usize {
+        self.fetcher.refusals.len()
+    }
+
+    fn renew_beside(&self, exchange: &Arc<Exchange>, principal: Principal<'_>, key: Key) {
+        let (exchanger, exchange, caller) = (self.clone(), Arc::clone(exchange), principal.to_owned());
+        tokio::spawn(async move {
+            let (_, outcome) = exchanger.join(&exchange, key, || caller, |token| token.phase() == Phase::Fresh).await;
+            exchanger.metrics.renewal(&exchange.identity.name, outcome.is_ok());
+        });
+    }
+
+    /// Joins the fetch under way, or starts one unless a token that `suffices`, or a refusal, has just landed.
+    async fn join(
+        &self,
+        exchange: &Arc<Exchange>,
+        key: Key,
+        caller: impl FnOnce() -> Caller,
+        suffices: impl FnOnce(&TokenB) -> bool,
+    ) -> (Role, Result<Arc<TokenB>, ExchangeError>) {
+        let ready = || {
+            let token = self.fetcher.tokens.find(&key).filter(|token| suffices(token));
+            token.map(Ok).or_else(|| self.fetcher.refusals.recall(&key).map(Err))
+        };
+        let fetch = || Arc::clone(&self.fetcher).fetch(Arc::clone(exchange), caller(), key);
         let (role, outcome) = self.flights.join(key, ready, fetch).await;
-        let source = match role {
+        let died = || Err(ExchangeError::unreachable("the exchange ended without an outcome"));
+        (role, outcome.unwrap_or_else(died))
+    }
+
+    fn serve_on(&self, key: &Key, error: ExchangeError) -> Result<(Arc<TokenB>, Source), ExchangeError> {
+        let kept = if error.concerns_caller() { None } else { self.fetcher.tokens.find(key) };
+        kept.map(|token| (token, Source::Cache)).ok_or(error)
+    }
+
+    fn count(&self, role: Role) -> Source {
+        match role {
             Role::Leader => {
                 self.metrics.token_cache_miss();
                 Source::Exchange
@@ -106,90 +154,10 @@ impl Exchanger {
                 self.metrics.token_cache_joined();
                 Source::Shared
             }
-        };
-        let died = || Err(ExchangeError::Unavailable("the exchange ended without an outcome".to_owned()));
-        outcome.unwrap_or_else(died).map(|token| (token, source))
-    }
-
-    /// Forgets `token` for this caller; a newer one stays.
-    pub fn forget(&self, digest: &Digest, exchange: &Exchange, token: &Arc<TokenB>) {
-        self.tokens.remove_if(&(*digest, exchange.digest), |kept| Arc::ptr_eq(kept, token));
-    }
-
-    /// Drops tokens that have ended.
-    pub fn sweep(&self) {
-        self.tokens.sweep(|_| true);
-    }
-
-    /// How many tokens are remembered.
-    pub fn remembered(&self) -> usize {
-        self.tokens.len()
-    }
-
-    fn fetch(
-        &self,
-        exchange: Arc<Exchange>,
-        token_a: Secret,
-        key: Key,
-        remaining: Duration,
-    ) -> impl Future<Output = Result<Arc<TokenB>, ExchangeError>> + Send + 'static {
-        let (client, tokens, metrics) = (self.client.clone(), Arc::clone(&self.tokens), Arc::clone(&self.metrics));
-        async move {
-            let started = Instant::now();
-            let request_id = uuid::Uuid::new_v4().to_string();
-            let outcome = exchange.perform(&client, token_a.expose(), &request_id).await;
-            let subject = report::Subject {
-                identity: &exchange.identity,
-                scope: exchange.template.scope(),
-                request_id: &request_id,
-            };
-            report::report(&metrics, &subject, &outcome, started.elapsed());
-            let granted = outcome?;
-            let ends = started + usable(granted.lifetime, remaining);
-            let token = Arc::new(TokenB::new(granted.header, ends));
-            tokens.insert(key, Arc::clone(&token), token.ends());
-            Ok(token)
         }
     }
 }
 
-impl Exchange {
-    /// One attempt, and a second one where the first met a passing fault and time is left.
-    async fn perform(&self, client: &IdpClient, token_a: &str, request_id: &str) -> Result<Granted, ExchangeError> {
-        let started = Instant::now();
-        let (first_end, end) = (started + self.identity.timeout.mul_f64(FIRST_SHARE), started + self.identity.timeout);
-        let form = self.template.form(&self.identity, token_a);
-        match self.attempt(client, form.clone(), request_id, first_end).await {
-            Err(error) if error.is_transient() => {
-                tokio::time::sleep(RETRY_PAUSE).await;
-                self.attempt(client, form, request_id, end).await
-            }
-            outcome => outcome,
-        }
-    }
-
-    async fn attempt(
-        &self,
-        client: &IdpClient,
-        form: String,
-        request_id: &str,
-        deadline: Instant,
-    ) -> Result<Granted, ExchangeError> {
-        let headers = grant::headers(&self.identity, request_id)
-            .map_err(|_| ExchangeError::Unavailable("a header of the token request is malformed".to_owned()))?;
-        let endpoints = self.identity.anyone.endpoints();
-        let endpoint = endpoints.as_ref().map_or("", |endpoints| &*endpoints.token);
-        match client.post_form(endpoint, headers, form, deadline).await {
-            Ok(answer) => answer::read(&answer),
-            Err(crate::idp::Fault::Timeout) => Err(ExchangeError::Timeout),
-            Err(fault) => Err(ExchangeError::Unavailable(fault.to_string())),
-        }
-    }
+fn serves(token: &TokenB) -> bool {
+    matches!(token.phase(), Phase::Fresh | Phase::Renewable)
 }
-
-/// The share of the time that the first attempt may take: a slow answer is better than a second question, but a
-/// connection that has died unnoticed must leave time for one.
-const FIRST_SHARE: f64 = 0.75;
-
-/// Between the attempts: enough for a connection that was being replaced.
-const RETRY_PAUSE: Duration = Duration::from_millis(50);

@@ -1,156 +1,123 @@
-//! The form of a token request, as the article "On-Behalf-Of flow" describes it: pure, without any I/O.
+//! What a route lets its target have in place of token A.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use http::HeaderMap;
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue, InvalidHeaderValue};
-use url::form_urlencoded::{Serializer, byte_serialize};
+use http::HeaderName;
+use serde_json::{Map, Value};
 
-use crate::digest::Digest;
-use crate::identity::{Credential, Identity};
+use crate::identity::Credential;
 
-/// How a route turns token A into what the target receives.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How a caller's token A becomes what the target receives.
+#[derive(Debug, Clone)]
 pub enum Grant {
     /// A token B acquired on behalf of the caller (OAuth 2.0 On-Behalf-Of).
-    OnBehalfOf {
-        /// The scopes of B, all of one resource.
+    OnBehalfOf(OnBehalfOf),
+    /// A token of our own application (RFC 6749 section 4.4), the same for all callers of a tenant.
+    ClientCredentials {
+        /// The scopes of the token; at Entra `.default` of one resource.
         scopes: Vec<Box<str>>,
     },
+    /// A token for which token A was exchanged by RFC 8693.
+    TokenExchange(TokenExchange),
     /// Nothing: the request is forwarded without a credential.
     None,
 }
 
-/// A token request that lacks only token A.
-#[derive(Debug)]
-pub(super) struct Template {
-    scope: String,
+/// What is asked for on behalf of a caller.
+#[derive(Debug, Clone, Default)]
+pub struct OnBehalfOf {
+    /// The scopes of B, all of one resource.
+    pub scopes: Vec<Box<str>>,
+    /// What each request asks for by its `claims` parameter (`OpenID` Connect Core section 5.5).
+    pub claims: Option<Map<String, Value>>,
+    /// Ask for a SAML assertion in place of an access token.
+    pub saml: Option<Saml>,
 }
 
-impl Template {
-    /// For On-Behalf-Of with these scopes.
-    pub(super) fn on_behalf_of(scopes: &[Box<str>]) -> Self {
-        Self { scope: scopes.join(" ") }
-    }
+/// The parameters of RFC 8693, section 2.1; `subject_token` is token A.
+#[derive(Debug, Clone, Default)]
+pub struct TokenExchange {
+    /// `scope`; may be empty.
+    pub scopes: Vec<Box<str>>,
+    /// `audience`: logical names of targets.
+    pub audiences: Vec<Box<str>>,
+    /// `resource`: addresses of targets.
+    pub resources: Vec<Box<str>>,
+    /// `subject_token_type`.
+    pub subject_token_type: Box<str>,
+    /// `requested_token_type`, if the request says it.
+    pub requested_token_type: Option<Box<str>>,
+    /// Further parameters, which some authorization servers want.
+    pub parameters: Vec<(Box<str>, Box<str>)>,
+}
 
-    /// What tells this exchange from every other one of the same token A.
-    ///
-    /// The tenant follows from token A, and the provider from the name of the identity.
-    pub(super) fn digest(&self, identity: &Identity) -> Digest {
-        Digest::of_parts([
-            identity.name.as_bytes(),
-            identity.client_id.as_bytes(),
-            JWT_BEARER.as_bytes(),
-            self.scope.as_bytes(),
-        ])
+/// A SAML assertion, and where it goes.
+#[derive(Debug, Clone)]
+pub struct Saml {
+    /// The version of the assertion.
+    pub version: SamlVersion,
+    /// Where the assertion goes.
+    pub delivery: Delivery,
+}
+
+/// A version of SAML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SamlVersion {
+    /// SAML 1.1.
+    Saml1,
+    /// SAML 2.0.
+    Saml2,
+}
+
+/// Where a SAML assertion goes.
+#[derive(Debug, Clone)]
+pub enum Delivery {
+    /// Into a header of the forwarded request, as the identity provider encoded it (base64url).
+    Header {
+        /// The header.
+        name: HeaderName,
+        /// The word before the assertion, if there is one.
+        scheme: Option<Box<str>>,
+    },
+    /// To the target's own token endpoint, for a Bearer token of that system (RFC 7522).
+    TokenEndpoint(AssertionGrant),
+}
+
+/// The exchange of a SAML 2.0 assertion for an access token (RFC 7522 section 2.1).
+#[derive(Debug, Clone)]
+pub struct AssertionGrant {
+    /// The token endpoint.
+    pub endpoint: Box<str>,
+    /// Our client ID there, if clients have to name themselves.
+    pub client_id: Option<Box<str>>,
+    /// Our credential there, if clients have to authenticate.
+    pub credential: Option<Credential>,
+    /// The scopes of the token; may be empty.
+    pub scopes: Vec<Box<str>>,
+}
+
+impl SamlVersion {
+    /// Its name in `requested_token_type` (RFC 8693 section 3).
+    pub fn token_type(self) -> &'static str {
+        match self {
+            Self::Saml1 => "urn:ietf:params:oauth:token-type:saml1",
+            Self::Saml2 => "urn:ietf:params:oauth:token-type:saml2",
+        }
+    }
+}
+
+impl Grant {
+    /// Whether the target has a token endpoint of its own, to which a SAML assertion goes.
+    pub fn asks_target(&self) -> bool {
+        let Self::OnBehalfOf(OnBehalfOf { saml: Some(saml), .. }) = self else { return false };
+        matches!(saml.delivery, Delivery::TokenEndpoint(_))
     }
 
     /// The scopes, separated by blanks.
-    pub(super) fn scope(&self) -> &str {
-        &self.scope
-    }
-
-    /// The form for `assertion`, in the order of the article.
-    pub(super) fn form(&self, identity: &Identity, assertion: &str) -> String {
-        let mut form = Serializer::new(String::with_capacity(assertion.len() + 512));
-        form.append_pair("grant_type", JWT_BEARER).append_pair("client_id", &identity.client_id);
-        if let Credential::SecretPost(secret) = &identity.credential {
-            form.append_pair("client_secret", secret.expose());
+    pub fn scope(&self) -> String {
+        match self {
+            Self::OnBehalfOf(OnBehalfOf { scopes, .. })
+            | Self::ClientCredentials { scopes }
+            | Self::TokenExchange(TokenExchange { scopes, .. }) => scopes.join(" "),
+            Self::None => String::new(),
         }
-        form.append_pair("assertion", assertion)
-            .append_pair("scope", &self.scope)
-            .append_pair("requested_token_use", "on_behalf_of");
-        form.finish()
-    }
-}
-
-/// The header section of a token request. `client-request-id` ties our log to the identity provider's.
-pub(super) fn headers(identity: &Identity, request_id: &str) -> Result<HeaderMap, InvalidHeaderValue> {
-    let mut headers = HeaderMap::with_capacity(5);
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-www-form-urlencoded"));
-    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    headers.insert(HeaderName::from_static("client-request-id"), HeaderValue::from_str(request_id)?);
-    headers.insert(HeaderName::from_static("return-client-request-id"), HeaderValue::from_static("true"));
-    if let Credential::SecretBasic(secret) = &identity.credential {
-        headers.insert(AUTHORIZATION, basic(&identity.client_id, secret.expose())?);
-    }
-    Ok(headers)
-}
-
-/// HTTP Basic with both parts form-urlencoded first (RFC 6749 section 2.3.1).
-fn basic(client_id: &str, secret: &str) -> Result<HeaderValue, InvalidHeaderValue> {
-    let [client_id, secret] = [client_id, secret].map(|part| byte_serialize(part.as_bytes()).collect::<String>());
-    let mut value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(format!("{client_id}:{secret}"))))?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-
-#[cfg(test)]
-pub(super) mod tests {
-    use std::sync::Arc;
-    use std::time::Duration;
-
-    use super::*;
-    use crate::identity::{Provider, Tenant};
-    use crate::secret::Secret;
-
-    pub(in crate::exchange) fn identity(credential: Credential) -> Identity {
-        let (authority, client_id) = ("https://login.microsoftonline.com", "00001111-aaaa-2222-bbbb-3333cccc4444");
-        let tenant = Arc::new(Tenant::entra(authority, "11111111-2222-3333-4444-555555555555", client_id));
-        Identity {
-            name: "default".into(),
-            provider: Provider::Entra { authority: authority.into() },
-            tenants: vec![Arc::clone(&tenant)],
-            anyone: tenant,
-            client_id: client_id.into(),
-            credential,
-            audiences: Vec::new(),
-            algorithms: Vec::new(),
-            clock_skew: Duration::ZERO,
-            timeout: Duration::from_secs(10),
-            key_refresh: Duration::from_hours(1),
-        }
-    }
-
-    fn template() -> Template {
-        Template::on_behalf_of(&["https://graph.microsoft.com/user.read".into(), "offline_access".into()])
-    }
-
-    #[test]
-    fn the_form_is_that_of_the_article() {
-        let identity = identity(Credential::SecretPost(Secret::new("sample Credentia1s&=+".to_owned())));
-        assert_eq!(
-            template().form(&identity, "eyJ.a-b_c"),
-            "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer\
-             &client_id=00001111-aaaa-2222-bbbb-3333cccc4444\
-             &client_secret=sample+Credentia1s%26%3D%2B\
-             &assertion=eyJ.a-b_c\
-             &scope=https%3A%2F%2Fgraph.microsoft.com%2Fuser.read+offline_access\
-             &requested_token_use=on_behalf_of"
-        );
-        assert!(!headers(&identity, "id").unwrap().contains_key(AUTHORIZATION));
-    }
-
-    #[test]
-    fn basic_takes_the_secret_out_of_the_form_and_encodes_both_parts() {
-        let identity = identity(Credential::SecretBasic(Secret::new("s:e%c ret".to_owned())));
-        assert!(!template().form(&identity, "a").contains("client_secret"));
-        let headers = headers(&identity, "id").unwrap();
-        let encoded = headers[AUTHORIZATION].to_str().unwrap().strip_prefix("Basic ").unwrap();
-        let decoded = STANDARD.decode(encoded).unwrap();
-        assert_eq!(decoded, b"00001111-aaaa-2222-bbbb-3333cccc4444:s%3Ae%25c+ret");
-        assert!(headers[AUTHORIZATION].is_sensitive());
-    }
-
-    #[test]
-    fn the_digest_changes_with_whatever_changes_the_answer() {
-        let base = identity(Credential::SecretPost(Secret::new("s".to_owned())));
-        let digest = template().digest(&base);
-        let other_scope = Template::on_behalf_of(&["https://graph.microsoft.com/mail.read".into()]);
-        let other_identity = Identity { name: "other".into(), ..base.clone() };
-        assert_ne!(other_scope.digest(&base), digest);
-        assert_ne!(template().digest(&other_identity), digest);
     }
 }

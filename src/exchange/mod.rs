@@ -1,15 +1,40 @@
-//! From token A to token B: the request to the identity provider, its answer, and the cache of what came of it.
+//! From token A to what the target gets: the request to the identity provider, its answer, and what is remembered of it.
+//!
+//! Pure parts: `grant` (what is asked for), `claims` and `form` (how), `answer`, `refusal` and `aadsts` (what came of it),
+//! `lifetime`. With I/O: `credential` (who asks), `attempt` (one question with patience), `fetch` (one exchange),
+//! `exchanger` (the cache, and one fetch for all who wait). In between `endpoints`, `breaker` and `refusals` hold back
+//! what would be asked in vain.
 
+mod aadsts;
 mod answer;
+mod attempt;
+mod breaker;
+mod claims;
+mod credential;
+mod endpoints;
 mod error;
+mod exchange;
 mod exchanger;
+mod fetch;
 mod flight;
+mod form;
 mod grant;
-mod hint;
+mod lifetime;
+mod refusal;
+mod refusals;
 mod report;
+#[cfg(test)]
+mod testing;
 mod token;
 
+use std::time::Duration;
+
+pub use credential::{Authenticator, CredentialPart, Unusable, check as check_credential};
 pub use error::{ExchangeError, IdpRefusal};
-pub use exchanger::{Exchange, Exchanger, Source};
-pub use grant::Grant;
+pub use exchange::{Exchange, Principal};
+pub use exchanger::{Exchanger, Source};
+pub use grant::{AssertionGrant, Delivery, Grant, OnBehalfOf, Saml, SamlVersion, TokenExchange};
 pub use token::TokenB;
+
+/// How often files with credentials are looked at.
+pub const TENDING_INTERVAL: Duration = Duration::from_secs(5);

@@ -11,7 +11,7 @@ use super::route::Route;
 use super::wellformed;
 use crate::caller::{BearerError, InvalidToken, VerifiedCaller, VerifyError, bearer_token};
 use crate::digest::Digest;
-use crate::exchange::{Exchanger, Source, TokenB};
+use crate::exchange::{Exchange, Exchanger, Principal, Source, TokenB};
 use crate::rejection::{Party, Rejection};
 use crate::route::{Found, RequestTarget, RouteTable};
 
@@ -38,6 +38,7 @@ pub(super) struct Admission {
 /// A token B, and where it came from.
 #[derive(Debug, Clone)]
 pub(super) struct Credential {
+    pub(super) exchange: Arc<Exchange>,
     pub(super) token: Arc<TokenB>,
     pub(super) source: Source,
     /// How long the request waited for it; nothing for one from the cache.
@@ -69,23 +70,31 @@ impl Gate {
         let token_a = Digest::of(token.as_bytes());
         let caller = route.verifier.verify(token, &token_a).await.map_err(verify_rejection)?;
         trail.caller = Some(Arc::clone(&caller));
-        if route.exchange.is_some() && caller.is_app_only() {
-            return Err(Rejection::AppOnlyToken);
-        }
-        route.require.check(&caller).map_err(|lacking| Rejection::Lacking(lacking, route.require.scopes.clone()))?;
-        let credential = self.credential(&route, &caller, token, &token_a).await?;
+        let service = route.service(&caller)?;
+        let principal = Principal { token, digest: &token_a, caller: &caller };
+        let credential = match &service.exchange {
+            Some(exchange) => Some(self.credential(exchange, principal).await?),
+            None => None,
+        };
         Ok(Admission { route, caller, token_a, credential, path })
     }
 
     /// Another token B for a request whose first one the target did not take.
-    pub(super) async fn renew(&self, admission: &Admission, token: &str) -> Result<Option<Credential>, Rejection> {
-        self.credential(&admission.route, &admission.caller, token, &admission.token_a).await
+    pub(super) async fn renew(
+        &self,
+        admission: &Admission,
+        credential: &Credential,
+        token: &str,
+    ) -> Result<Credential, Rejection> {
+        let principal = Principal { token, digest: &admission.token_a, caller: &admission.caller };
+        self.credential(&credential.exchange, principal).await
     }
 
     /// Forgets the token B that the target did not take.
     pub(super) fn forget(&self, admission: &Admission) {
-        if let (Some(exchange), Some(credential)) = (&admission.route.exchange, &admission.credential) {
-            self.exchanger.forget(&admission.token_a, exchange, &credential.token);
+        if let Some(credential) = &admission.credential {
+            let principal = Principal { token: "", digest: &admission.token_a, caller: &admission.caller };
+            self.exchanger.forget(&credential.exchange, principal, &credential.token);
         }
     }
 
@@ -112,21 +121,14 @@ impl Gate {
         }
     }
 
-    async fn credential(
-        &self,
-        route: &Route,
-        caller: &VerifiedCaller,
-        token: &str,
-        token_a: &Digest,
-    ) -> Result<Option<Credential>, Rejection> {
-        let Some(exchange) = &route.exchange else { return Ok(None) };
-        if let Some(token) = self.exchanger.recall(token_a, exchange) {
-            return Ok(Some(Credential { token, source: Source::Cache, waited: None }));
+    async fn credential(&self, exchange: &Arc<Exchange>, principal: Principal<'_>) -> Result<Credential, Rejection> {
+        let exchange = Arc::clone(exchange);
+        if let Some(token) = self.exchanger.recall(&exchange, principal) {
+            return Ok(Credential { exchange, token, source: Source::Cache, waited: None });
         }
         let started = Instant::now();
-        let acquired = self.exchanger.acquire(exchange, token, token_a, caller.remaining()).await;
-        let (token, source) = acquired.map_err(Rejection::Exchange)?;
-        Ok(Some(Credential { token, source, waited: Some(started.elapsed()) }))
+        let (token, source) = self.exchanger.acquire(&exchange, principal).await.map_err(Rejection::Exchange)?;
+        Ok(Credential { exchange, token, source, waited: Some(started.elapsed()) })
     }
 }
 

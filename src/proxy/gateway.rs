@@ -8,11 +8,11 @@ use std::time::Duration;
 use prometheus::IntGauge;
 
 use super::admission::Gate;
-use super::route::{Route, RouteSettings};
+use super::route::{Party, Route, RouteError, RouteSettings};
 use crate::caller::Verifier;
-use crate::exchange::Exchanger;
+use crate::exchange::{Authenticator, Exchanger, TENDING_INTERVAL, Unusable};
 use crate::identity::Identity;
-use crate::idp::IdpClient;
+use crate::idp::{ClientError, IdpClient};
 use crate::route::{RouteTable, Tie};
 use crate::telemetry::Metrics;
 
@@ -24,37 +24,69 @@ pub type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub struct Gateway {
     pub(super) gate: Arc<Gate>,
     verifiers: Arc<[Arc<Verifier>]>,
+    /// Each once.
+    authenticators: Arc<[Arc<Authenticator>]>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) in_flight: Arc<IntGauge>,
     leaving: Arc<AtomicBool>,
+}
+
+/// What a proxy is put together from.
+#[derive(Debug, Clone)]
+pub struct GatewaySettings {
+    /// Our registrations.
+    pub identities: Vec<Identity>,
+    /// The routes.
+    pub routes: Vec<RouteSettings>,
+    /// The bound of each cache, in entries.
+    pub cache_entries: usize,
+    /// How long a refused exchange is not asked for again.
+    pub refusal_ttl: Duration,
+}
+
+/// Why a proxy cannot be put together.
+#[derive(Debug)]
+pub enum GatewayError {
+    /// Routes that no request could tell apart.
+    Ties(Vec<Tie>),
+    /// A credential that cannot be used.
+    Credential(Unusable),
+    /// There is no way to talk to an identity provider.
+    Client(ClientError),
+}
+
+impl From<RouteError> for GatewayError {
+    fn from(error: RouteError) -> Self {
+        match error {
+            RouteError::Credential(unusable) => Self::Credential(unusable),
+            RouteError::Client(error) => Self::Client(error),
+        }
+    }
 }
 
 impl Gateway {
     /// Puts a proxy together. Nothing runs yet, see [`Gateway::background`].
     ///
     /// # Errors
-    /// The routes that no request could tell apart.
-    pub fn new(
-        identities: Vec<Identity>,
-        routes: Vec<RouteSettings>,
-        cache_entries: usize,
-        client: &IdpClient,
-        metrics: Arc<Metrics>,
-    ) -> Result<Self, Vec<Tie>> {
-        let identities: Vec<_> = identities.into_iter().map(Arc::new).collect();
-        let verifier = |identity: &Arc<Identity>| {
-            Arc::new(Verifier::new(Arc::clone(identity), client, cache_entries, Arc::clone(&metrics)))
-        };
-        let verifiers: Arc<[_]> = identities.iter().map(verifier).collect();
-        let routes = routes.into_iter().filter_map(|settings| {
-            let (identity, verifier) = (identities.get(settings.identity)?, verifiers.get(settings.identity)?);
-            let pattern = settings.pattern.clone();
-            Some((pattern, Arc::new(Route::new(settings, identity, Arc::clone(verifier)))))
-        });
-        let routes = RouteTable::build(routes)?;
-        let exchanger = Exchanger::new(client.clone(), cache_entries, Arc::clone(&metrics));
-        let in_flight = Arc::new(metrics.in_flight().clone());
-        Ok(Self { gate: Arc::new(Gate { routes, exchanger }), verifiers, metrics, in_flight, leaving: Arc::default() })
+    /// Whatever stands in the way; a checked configuration has nothing of the kind.
+    pub fn new(settings: GatewaySettings, metrics: Arc<Metrics>) -> Result<Self, GatewayError> {
+        let party = |identity| party(identity, settings.cache_entries, &metrics);
+        let parties = settings.identities.into_iter().map(party).collect::<Result<Vec<_>, _>>()?;
+        let mut routes = Vec::new();
+        for settings in settings.routes {
+            let Some(party) = parties.get(settings.identity) else { continue };
+            routes.push((settings.pattern.clone(), Arc::new(Route::new(settings, party, &metrics)?)));
+        }
+        let routes = RouteTable::build(routes).map_err(GatewayError::Ties)?;
+        let exchanger = Exchanger::new(settings.cache_entries, settings.refusal_ttl, Arc::clone(&metrics));
+        Ok(Self {
+            verifiers: parties.iter().map(|party| Arc::clone(&party.verifier)).collect(),
+            authenticators: authenticators(&parties, &routes).into(),
+            gate: Arc::new(Gate { routes, exchanger }),
+            in_flight: Arc::new(metrics.in_flight().clone()),
+            metrics,
+            leaving: Arc::default(),
+        })
     }
 
     /// Whether every identity's signing keys have been loaded, of one tenant at least.
@@ -77,9 +109,10 @@ impl Gateway {
         self.leaving.load(Ordering::Acquire)
     }
 
-    /// The work beside requests: keys, names, sweeping. Each future runs until it is dropped.
+    /// The work beside requests: keys, credentials, names, sweeping. Each future runs until it is dropped.
     pub fn background(&self) -> Vec<Background> {
-        let mut work: Vec<Background> = vec![Box::pin(self.clone().sweep())];
+        let mut work: Vec<Background> =
+            vec![Box::pin(self.clone().sweep()), Box::pin(tend(Arc::clone(&self.authenticators)))];
         for verifier in self.verifiers.iter() {
             work.extend(verifier.keep_keys_fresh().map(|keeping| Box::pin(keeping) as Background));
         }
@@ -99,6 +132,7 @@ impl Gateway {
     pub fn count_entries(&self) {
         self.metrics.cache_entries("caller", self.verifiers.iter().map(|verifier| verifier.remembered()).sum());
         self.metrics.cache_entries("token", self.gate.exchanger.remembered());
+        self.metrics.cache_entries("refusal", self.gate.exchanger.remembered_refusals());
     }
 
     async fn sweep(self) {
@@ -113,6 +147,40 @@ impl Gateway {
             if swept.await.is_err() {
                 tracing::error!("failed to sweep the caches");
             }
+        }
+    }
+}
+
+/// An identity with what acts in its name.
+fn party(identity: Identity, cache_entries: usize, metrics: &Arc<Metrics>) -> Result<Party, GatewayError> {
+    let identity = Arc::new(identity);
+    let client = IdpClient::new(identity.ca.as_deref()).map_err(GatewayError::Client)?;
+    let verifier = Verifier::new(Arc::clone(&identity), &client, cache_entries, Arc::clone(metrics));
+    let (name, credentials) = (Arc::clone(&identity.name), &identity.credentials);
+    let authenticator = Authenticator::load(name, &identity.client_id, credentials, &client, Arc::clone(metrics));
+    let authenticator = Arc::new(authenticator.map_err(GatewayError::Credential)?);
+    Ok(Party { identity, verifier: Arc::new(verifier), authenticator, client })
+}
+
+fn authenticators(parties: &[Party], routes: &RouteTable<Arc<Route>>) -> Vec<Arc<Authenticator>> {
+    let mut each_once: Vec<Arc<Authenticator>> = Vec::new();
+    let of_parties = parties.iter().map(|party| &party.authenticator);
+    for authenticator in of_parties.chain(routes.iter().flat_map(|route| route.authenticators())) {
+        if !each_once.iter().any(|other| Arc::ptr_eq(other, authenticator)) {
+            each_once.push(Arc::clone(authenticator));
+        }
+    }
+    each_once
+}
+
+/// Files are read beside the threads that serve requests: a network file system may be slow.
+async fn tend(authenticators: Arc<[Arc<Authenticator>]>) {
+    loop {
+        tokio::time::sleep(TENDING_INTERVAL).await;
+        let authenticators = Arc::clone(&authenticators);
+        let tended = tokio::task::spawn_blocking(move || authenticators.iter().for_each(|it| it.tend()));
+        if tended.await.is_err() {
+            tracing::error!("failed to look at the credentials");
         }
     }
 }

@@ -19,6 +19,6 @@ mod unauthorized;
 mod wellformed;
 
 pub use context::RequestContext;
-pub use gateway::{Background, Gateway};
-pub use route::RouteSettings;
+pub use gateway::{Background, Gateway, GatewayError, GatewaySettings};
+pub use route::{RouteSettings, ServiceSettings};
 pub use target::TargetSettings;

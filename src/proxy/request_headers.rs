@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use http::header::{AUTHORIZATION, COOKIE, HOST, HeaderName, HeaderValue};
+use http::header::{COOKIE, HOST, HeaderName, HeaderValue};
 use pingora::http::RequestHeader;
 
 use super::admission::Admission;
@@ -35,7 +35,9 @@ pub(super) fn prepare(
     join_cookies(request)?;
     request.insert_header(HOST, admission.route.target.authority().clone())?;
     if let Some(credential) = &admission.credential {
-        request.insert_header(AUTHORIZATION, credential.token.header().clone())?;
+        let name = credential.token.header_name();
+        remove_spellings(request, name);
+        request.insert_header(name.clone(), credential.token.header().clone())?;
     }
     if let Some(client) = forwarding.client {
         request.insert_header(X_FORWARDED_FOR, client)?;
@@ -66,6 +68,19 @@ fn remove_claims(request: &mut RequestHeader) {
     for name in claims {
         request.remove_header(&name);
     }
+}
+
+/// What a server that reads `_` as `-` would take for the header that only the proxy may set.
+fn remove_spellings(request: &mut RequestHeader, name: &HeaderName) {
+    let disguised = |other: &&HeaderName| other.as_str().contains('_') && same_but_for_dashes(other, name);
+    let spellings: Vec<HeaderName> = request.headers.keys().filter(disguised).cloned().collect();
+    for spelling in spellings {
+        request.remove_header(&spelling);
+    }
+}
+
+fn same_but_for_dashes(one: &HeaderName, other: &HeaderName) -> bool {
+    one.as_str().replace('_', "-") == other.as_str().replace('_', "-")
 }
 
 /// Whether a header says something that only the proxy may say. Some servers read `_` as `-`: a header that would pass

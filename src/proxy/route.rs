@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
+use rustls_pki_types::CertificateDer;
+
 use super::target::{Target, TargetSettings};
-use crate::caller::{Requirements, Verifier};
-use crate::exchange::{Exchange, Grant};
+use crate::caller::{Requirements, VerifiedCaller, Verifier};
+use crate::exchange::{Authenticator, Exchange, Grant, Unusable};
 use crate::identity::Identity;
+use crate::idp::{ClientError, IdpClient};
+use crate::rejection::Rejection;
 use crate::route::Pattern;
+use crate::telemetry::Metrics;
 
 /// One route of `routes.yaml`, checked.
 #[derive(Debug, Clone)]
@@ -19,6 +24,15 @@ pub struct RouteSettings {
     pub target: TargetSettings,
     /// The position of its identity among those of the configuration.
     pub identity: usize,
+    /// What it does for callers that are users; none means that it serves no users.
+    pub users: Option<ServiceSettings>,
+    /// What it does for callers that are applications on their own; none means that it serves none of these.
+    pub apps: Option<ServiceSettings>,
+}
+
+/// What a route does for one kind of caller.
+#[derive(Debug, Clone)]
+pub struct ServiceSettings {
     /// How token A becomes what the target gets.
     pub grant: Grant,
     /// What the caller's token must have.
@@ -30,26 +44,85 @@ pub struct RouteSettings {
 pub(super) struct Route {
     pub(super) name: Arc<str>,
     pub(super) target: Arc<Target>,
+    pub(super) identity: Arc<Identity>,
     pub(super) verifier: Arc<Verifier>,
+    users: Option<Service>,
+    apps: Option<Service>,
+}
+
+/// What a route does for one kind of caller, ready.
+#[derive(Debug)]
+pub(super) struct Service {
     /// `None` where nothing is exchanged and the request goes on without a credential.
     pub(super) exchange: Option<Arc<Exchange>>,
     pub(super) require: Requirements,
+}
+
+/// An identity with what acts in its name.
+#[derive(Debug, Clone)]
+pub(super) struct Party {
     pub(super) identity: Arc<Identity>,
+    pub(super) verifier: Arc<Verifier>,
+    pub(super) authenticator: Arc<Authenticator>,
+    /// Reaches the identity provider.
+    pub(super) client: IdpClient,
+}
+
+/// Why a route cannot be made ready.
+#[derive(Debug)]
+pub(super) enum RouteError {
+    Credential(Unusable),
+    Client(ClientError),
 }
 
 impl Route {
-    pub(super) fn new(settings: RouteSettings, identity: &Arc<Identity>, verifier: Arc<Verifier>) -> Self {
-        let exchange = match &settings.grant {
-            Grant::OnBehalfOf { scopes } => Some(Arc::new(Exchange::on_behalf_of(Arc::clone(identity), scopes))),
-            Grant::None => None,
-        };
-        Self {
+    pub(super) fn new(settings: RouteSettings, party: &Party, metrics: &Arc<Metrics>) -> Result<Self, RouteError> {
+        let target = settings.target.ca.clone();
+        let service = |service: ServiceSettings| Service::new(service, party, target.as_deref(), metrics);
+        Ok(Self {
             name: settings.name,
+            users: settings.users.map(service).transpose()?,
+            apps: settings.apps.map(service).transpose()?,
             target: Arc::new(Target::new(settings.target)),
-            verifier,
-            exchange,
-            require: settings.require,
-            identity: Arc::clone(identity),
-        }
+            identity: Arc::clone(&party.identity),
+            verifier: Arc::clone(&party.verifier),
+        })
+    }
+
+    /// What it does for this caller.
+    ///
+    /// # Errors
+    /// Where it does not serve callers of this kind, or the caller lacks what is required.
+    pub(super) fn service(&self, caller: &VerifiedCaller) -> Result<&Service, Rejection> {
+        let service = match (caller.is_app_only(), &self.users, &self.apps) {
+            (true, _, None) => return Err(Rejection::AppOnlyToken),
+            (false, None, _) => return Err(Rejection::UserToken),
+            (true, _, Some(service)) | (false, Some(service), _) => service,
+        };
+        let lacking = |lacking| Rejection::Lacking(lacking, service.require.scopes.clone());
+        service.require.check(caller).map_err(lacking)?;
+        Ok(service)
+    }
+
+    /// The credentials that only this route uses.
+    pub(super) fn authenticators(&self) -> impl Iterator<Item = &Arc<Authenticator>> {
+        let services = self.users.iter().chain(&self.apps);
+        services.filter_map(|service| service.exchange.as_ref()).map(|exchange| exchange.authenticator())
+    }
+}
+
+impl Service {
+    fn new(
+        settings: ServiceSettings,
+        party: &Party,
+        target_ca: Option<&[CertificateDer<'static>]>,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Self, RouteError> {
+        let Party { identity, authenticator, client, .. } = party;
+        // The target's own token endpoint is vouched for by whoever vouches for the target.
+        let asks_target = settings.grant.asks_target();
+        let target = if asks_target { IdpClient::new(target_ca).map_err(RouteError::Client)? } else { client.clone() };
+        let exchange = Exchange::new(identity, authenticator, client, &target, settings.grant, metrics);
+        Ok(Self { exchange: exchange.map_err(RouteError::Credential)?.map(Arc::new), require: settings.require })
     }
 }

@@ -7,7 +7,6 @@ use pingora::{Error, ErrorType, Result};
 use super::context::{RequestContext, Resend};
 use super::gateway::Gateway;
 use super::response_headers::has_claims_challenge;
-use crate::exchange::ExchangeError;
 use crate::rejection::Rejection;
 
 impl Gateway {
@@ -26,17 +25,18 @@ impl Gateway {
         self.forget_credential(context);
         let resendable =
             context.resend == Resend::Unused && !context.websocket && !session.as_ref().retry_buffer_truncated();
-        let Some(admission) = context.admission.as_ref().filter(|admission| admission.credential.is_some()) else {
+        let admission = context.admission.as_ref();
+        let Some((admission, credential)) = admission.and_then(|it| Some((it, it.credential.as_ref()?))) else {
             return Ok(());
         };
         if !resendable || has_claims_challenge(response) {
             return Ok(());
         }
-        let renewed = self.gate.renew(admission, context.token_a().unwrap_or_default()).await;
+        let renewed = self.gate.renew(admission, credential, context.token_a().unwrap_or_default()).await;
         match renewed {
             Ok(credential) => {
                 if let Some(admission) = &mut context.admission {
-                    admission.credential = credential;
+                    admission.credential = Some(credential);
                 }
                 context.resend = Resend::Due;
             }
@@ -57,13 +57,5 @@ impl Gateway {
 
 /// Whether the identity provider said something of this caller, and not only that it cannot be asked now.
 fn concerns_caller(rejection: &Rejection) -> bool {
-    matches!(
-        rejection,
-        Rejection::Exchange(
-            ExchangeError::ClaimsChallenge { .. }
-                | ExchangeError::ConsentRequired(_)
-                | ExchangeError::Refused(_)
-                | ExchangeError::BadToken(_)
-        )
-    )
+    matches!(rejection, Rejection::Exchange(error) if error.concerns_caller())
 }

@@ -29,6 +29,8 @@ pub enum Rejection {
     InvalidToken(InvalidToken),
     /// Token A stands for an application, and the route acts on behalf of users.
     AppOnlyToken,
+    /// Token A stands for a user, and the route serves applications on their own.
+    UserToken,
     /// The caller lacks something that the route requires; the scopes that it requires.
     Lacking(Lacking, Vec<Box<str>>),
     /// There is no token B.
@@ -55,7 +57,8 @@ impl Rejection {
             Self::MissingToken => "no bearer token".to_owned(),
             Self::AmbiguousToken => "more than one credential in authorization".to_owned(),
             Self::InvalidToken(invalid) => invalid.reason().to_owned(),
-            Self::AppOnlyToken => "app-only token; the route acts on behalf of users".to_owned(),
+            Self::AppOnlyToken => "app-only token; the route serves users only".to_owned(),
+            Self::UserToken => "a user's token; the route serves applications on their own only".to_owned(),
             Self::Lacking(Lacking::Scope(scope), _) => format!("token lacks scope {scope}"),
             Self::Lacking(Lacking::Role(role), _) => format!("token lacks role {role}"),
             Self::Lacking(Lacking::Client(client), _) => {
@@ -85,7 +88,9 @@ impl Rejection {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Exchange(ExchangeError::Throttled { retry_after, .. }) => Some(retry_after.unwrap_or(RETRY_AFTER)),
-            Self::Exchange(ExchangeError::Unavailable(_) | ExchangeError::Timeout) | Self::NoKeys => Some(RETRY_AFTER),
+            Self::Exchange(ExchangeError::Unavailable { retry_after, .. }) => Some(retry_after.unwrap_or(RETRY_AFTER)),
+            Self::Exchange(ExchangeError::HeldBack { retry_after, .. }) => Some(*retry_after),
+            Self::Exchange(ExchangeError::Timeout) | Self::NoKeys => Some(RETRY_AFTER),
             _ => None,
         }
     }
@@ -93,7 +98,11 @@ impl Rejection {
 
 fn exchange_reason(error: &ExchangeError) -> String {
     match error {
-        ExchangeError::Unavailable(cause) => cause.clone(),
+        ExchangeError::Unavailable { cause, .. } | ExchangeError::NoCredential(cause) => cause.clone(),
+        ExchangeError::HeldBack { throttled: true, .. } => "identity provider has asked us to wait".to_owned(),
+        ExchangeError::HeldBack { .. } => {
+            "token endpoint is not asked: it has failed several times in a row".to_owned()
+        }
         ExchangeError::Timeout => "token endpoint did not answer in time".to_owned(),
         _ => error.refusal().map_or_else(String::new, |refusal| {
             format!("identity provider: {} {:?}", refusal.error, refusal.error_codes)

@@ -1,5 +1,7 @@
 //! From a reason to a response: status, challenge, headers and body, in one exhaustive match.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_EXPOSE_HEADERS, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, HeaderValue,
@@ -106,7 +108,7 @@ impl Rejection {
             insert(&mut headers, ALLOW, allowed);
         }
         if let Some(wait) = self.retry_after() {
-            headers.insert(RETRY_AFTER, wait.as_secs().max(1).into());
+            headers.insert(RETRY_AFTER, whole_seconds(wait).into());
         }
         headers
     }
@@ -151,6 +153,9 @@ impl Rejection {
             Self::AppOnlyToken => {
                 row(S::FORBIDDEN, "app_only_token", "The route acts on behalf of users; this token has none")
             }
+            Self::UserToken => {
+                row(S::FORBIDDEN, "user_token", "The route serves applications on their own; this token is a user's")
+            }
             Self::Lacking(_, scopes) => Row {
                 challenge: Challenge::Scope(scopes.clone()),
                 ..row(S::FORBIDDEN, "insufficient_scope", "The access token does not grant this")
@@ -165,6 +170,11 @@ impl Rejection {
     }
 }
 
+/// Rounded up: who comes back earlier comes in vain.
+fn whole_seconds(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
+}
+
 fn exchange_row(error: &ExchangeError) -> Row {
     use StatusCode as S;
     match error {
@@ -172,18 +182,24 @@ fn exchange_row(error: &ExchangeError) -> Row {
             challenge: Challenge::Claims(claims.clone()),
             ..row(S::UNAUTHORIZED, "claims_challenge", "The identity provider asks for more of the user")
         },
+        ExchangeError::InteractionRequired(_) => Row {
+            challenge: Challenge::Error("insufficient_user_authentication"),
+            ..row(S::UNAUTHORIZED, "interaction_required", "The identity provider asks the user to sign in again")
+        },
         ExchangeError::ConsentRequired(_) => {
             row(S::FORBIDDEN, "consent_required", "Nobody has consented to this access yet")
         }
         ExchangeError::Refused(_) => row(S::FORBIDDEN, "exchange_refused", "The identity provider refuses this user"),
         ExchangeError::BadToken(_) => invalid_token_row(),
-        ExchangeError::Misconfigured(_) => {
+        ExchangeError::Misconfigured(_) | ExchangeError::NoCredential(_) => {
             row(S::INTERNAL_SERVER_ERROR, "misconfigured", "The proxy is not set up correctly for this route")
         }
-        ExchangeError::Throttled { .. } => {
+        ExchangeError::Throttled { .. } | ExchangeError::HeldBack { throttled: true, .. } => {
             row(S::SERVICE_UNAVAILABLE, "idp_throttled", "The identity provider asks to wait")
         }
-        ExchangeError::Unavailable(_) => row(S::SERVICE_UNAVAILABLE, "idp_unavailable", IDP_UNAVAILABLE),
+        ExchangeError::Unavailable { .. } | ExchangeError::HeldBack { throttled: false, .. } => {
+            row(S::SERVICE_UNAVAILABLE, "idp_unavailable", IDP_UNAVAILABLE)
+        }
         ExchangeError::Timeout => row(S::GATEWAY_TIMEOUT, "idp_timeout", "The identity provider takes too long"),
     }
 }

@@ -20,6 +20,10 @@ pub struct Metrics {
     exchange_seconds: HistogramVec,
     lookups: IntCounterVec,
     entries: IntGaugeVec,
+    renewals: IntCounterVec,
+    idp_errors: IntCounterVec,
+    credential_reloads: IntCounterVec,
+    certificate_ends: IntGaugeVec,
     key_refreshes: IntCounterVec,
     keys: IntGaugeVec,
     keys_loaded_at: IntGaugeVec,
@@ -58,6 +62,22 @@ impl Metrics {
                 IntCounterVec::new(opts("cache_lookups_total", LOOKUPS), &["cache", "result"])?,
             )?,
             entries: register(&registry, IntGaugeVec::new(opts("cache_entries", ENTRIES), &["cache"])?)?,
+            renewals: register(
+                &registry,
+                IntCounterVec::new(opts("renewals_total", RENEWALS), &["identity", "outcome"])?,
+            )?,
+            idp_errors: register(
+                &registry,
+                IntCounterVec::new(opts("idp_errors_total", IDP_ERRORS), &["identity", "error", "code"])?,
+            )?,
+            credential_reloads: register(
+                &registry,
+                IntCounterVec::new(opts("credential_reloads_total", CREDENTIAL_RELOADS), &["identity", "outcome"])?,
+            )?,
+            certificate_ends: register(
+                &registry,
+                IntGaugeVec::new(opts("certificate_not_after_timestamp_seconds", CERTIFICATE_ENDS), &["identity"])?,
+            )?,
             key_refreshes: register(
                 &registry,
                 IntCounterVec::new(opts("key_refreshes_total", KEY_REFRESHES), &["identity", "outcome"])?,
@@ -114,7 +134,7 @@ impl Metrics {
         self.lookups.with_label_values(&["caller", "miss"]).inc();
     }
 
-    /// The number of entries of a cache, `token` or `caller`.
+    /// The number of entries of a cache, `token`, `caller` or `refusal`.
     pub fn cache_entries(&self, cache: &str, entries: usize) {
         self.entries.with_label_values(&[cache]).set(whole(entries));
     }
@@ -123,6 +143,31 @@ impl Metrics {
     pub fn exchange(&self, identity: &str, outcome: ExchangeOutcome, took: Duration) {
         self.exchanges.with_label_values(&[identity, outcome.0]).inc();
         self.exchange_seconds.with_label_values(&[identity, outcome.0]).observe(took.as_secs_f64());
+    }
+
+    /// A refusal of an exchange was repeated from memory.
+    pub fn refusal_recalled(&self) {
+        self.lookups.with_label_values(&["refusal", "hit"]).inc();
+    }
+
+    /// A token was renewed beside requests, or could not be.
+    pub fn renewal(&self, identity: &str, succeeded: bool) {
+        self.renewals.with_label_values(&[identity, outcome(succeeded)]).inc();
+    }
+
+    /// The identity provider refused an exchange: `error` and the number behind `AADSTS`, each `other` where unknown.
+    pub fn idp_error(&self, identity: &str, error: &str, code: &str) {
+        self.idp_errors.with_label_values(&[identity, error, code]).inc();
+    }
+
+    /// A credential was read again because its file had changed.
+    pub fn credential_reloaded(&self, identity: &str, succeeded: bool) {
+        self.credential_reloads.with_label_values(&[identity, outcome(succeeded)]).inc();
+    }
+
+    /// When the certificate of an identity ends, in seconds since 1970.
+    pub fn certificate_ends(&self, identity: &str, unix_seconds: i64) {
+        self.certificate_ends.with_label_values(&[identity]).set(unix_seconds);
     }
 
     /// Signing keys were loaded at `unix_seconds`.
@@ -175,6 +220,10 @@ fn set_total(counter: &IntCounter, total: u64) {
     counter.inc_by(total);
 }
 
+fn outcome(succeeded: bool) -> &'static str {
+    if succeeded { "success" } else { "failure" }
+}
+
 fn whole(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
@@ -187,8 +236,14 @@ const REQUEST_SECONDS: &str = "From the request's header section to the end of t
 const IN_FLIGHT: &str = "Requests that have begun and not ended.";
 const EXCHANGES: &str = "Exchanges of a token A for a token B at the identity provider, by outcome.";
 const EXCHANGE_SECONDS: &str = "How long exchanges took, retry included.";
-const LOOKUPS: &str = "Look-ups in the caches of tokens B (token) and verified tokens A (caller).";
-const ENTRIES: &str = "Entries of the caches of tokens B (token) and verified tokens A (caller).";
+const LOOKUPS: &str =
+    "Look-ups in the caches of tokens B (token), verified tokens A (caller) and refused exchanges (refusal).";
+const ENTRIES: &str =
+    "Entries of the caches of tokens B (token), verified tokens A (caller) and refused exchanges (refusal).";
+const RENEWALS: &str = "Renewals of tokens B beside requests, by outcome.";
+const IDP_ERRORS: &str = "Refusals of the identity provider, by error and by the number behind AADSTS.";
+const CREDENTIAL_RELOADS: &str = "Readings of a credential whose file had changed, by outcome.";
+const CERTIFICATE_ENDS: &str = "When the certificate ends by which an identity authenticates, in seconds since 1970.";
 const KEY_REFRESHES: &str = "Downloads of the identity provider's signing keys, by outcome.";
 const KEYS: &str = "Signing keys that are accepted now.";
 const KEYS_LOADED: &str = "When the signing keys were last loaded, in seconds since 1970.";

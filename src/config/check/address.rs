@@ -32,6 +32,15 @@ impl Address {
             None => false,
         }
     }
+
+    /// Whether the host is an address that no router forwards to.
+    pub(super) fn is_link_local(&self) -> bool {
+        match self.url.host() {
+            Some(Host::Ipv4(address)) => address.is_link_local(),
+            Some(Host::Ipv6(address)) => address.is_unicast_link_local(),
+            _ => false,
+        }
+    }
 }
 
 /// Reads an http or https URL without user, password, query and fragment.

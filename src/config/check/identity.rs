@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::text::{CLIENT_ID, LABEL, guid, is_client_id, is_label, with_lower_case_guid};
-use super::{Checker, Range, address, credential};
+use super::{Checker, Range, address, credential, pem};
 use crate::config::document::Node;
 use crate::config::file;
 use crate::config::findings::{quoted, quoted_choice, suggestion};
@@ -24,7 +24,8 @@ pub(super) fn identity(
     let tenant_id = tenant_id(checker, &identity.tenant_id, node.key("tenant_id"));
     let client_id = client_id(checker, identity.client_id, node.key("client_id"));
     let authority = authority(checker, &identity.authority, identity.allow_http, node.key("authority"));
-    let credential = credential::credential(checker, identity.credential, node.key("credential"));
+    let credentials = credential::credentials(checker, identity.credential.0, node.key("credential"));
+    let ca = identity.ca_file.map(|path| pem::authorities(checker, &path, node.key("ca_file")));
     let audiences = audiences(checker, identity.audiences, client_id.as_deref(), node.key("audiences"));
     let algorithms = algorithms(checker, &identity.algorithms, node.key("algorithms"));
     let clock_skew = checker.duration(&identity.clock_skew, node.key("clock_skew"), &CLOCK_SKEW);
@@ -38,13 +39,23 @@ pub(super) fn identity(
         tenants: vec![Arc::clone(&tenant)],
         anyone: tenant,
         client_id,
-        credential: credential?,
+        credentials: credentials?,
+        ca: transposed(ca)?,
         audiences,
         algorithms,
         clock_skew: clock_skew?,
         timeout: timeout?,
         key_refresh: key_refresh?,
     })
+}
+
+/// Nothing where something was given and refused.
+fn transposed<T>(checked: Option<Option<T>>) -> Option<Option<T>> {
+    match checked {
+        Some(None) => None,
+        Some(Some(value)) => Some(Some(value)),
+        None => Some(None),
+    }
 }
 
 /// The identities that routes can name.

@@ -2,6 +2,7 @@
 
 mod address;
 mod credential;
+mod grant;
 mod identity;
 mod listener;
 mod pem;
@@ -30,11 +31,12 @@ pub(super) fn settings(
     file: File,
     document: &Node,
     declared: &[&str],
-    base_dir: &Path,
+    surroundings: Surroundings<'_>,
     findings: &mut Findings,
 ) -> Option<Settings> {
-    let mut checker = Checker { base_dir, findings };
+    let mut checker = Checker { surroundings, findings };
     let (listeners, admin) = listener::listeners(&mut checker, &file, document);
+    let refusal_ttl = checker.duration(&file.cache.refusal_ttl, document.key("cache").key("refusal_ttl"), &REFUSAL_TTL);
     let drain_timeout = checker.duration(&file.drain_timeout, document.key("drain_timeout"), &DRAIN);
     let identities: Vec<_> = file
         .identities
@@ -49,14 +51,24 @@ pub(super) fn settings(
         log: log(&file.log),
         drain_timeout: drain_timeout?,
         cache_entries: usize::try_from(file.cache.max_entries).ok()?,
+        refusal_ttl: refusal_ttl?,
         identities,
         routes,
     })
 }
 
-/// What every check needs: where files are, and where findings go.
+/// What a file means depends on where it is and on the variables of the process.
+#[derive(Clone, Copy)]
+pub(super) struct Surroundings<'a> {
+    /// Where relative paths begin.
+    pub(super) base_dir: &'a Path,
+    /// Looks up a variable.
+    pub(super) variable: &'a dyn Fn(&str) -> Option<String>,
+}
+
+/// What every check needs: what is around the file, and where findings go.
 struct Checker<'a> {
-    base_dir: &'a Path,
+    surroundings: Surroundings<'a>,
     findings: &'a mut Findings,
 }
 
@@ -87,7 +99,12 @@ impl Checker<'_> {
     }
 
     fn path(&self, path: &str) -> PathBuf {
-        self.base_dir.join(path)
+        self.surroundings.base_dir.join(path)
+    }
+
+    /// A variable of the process that is set and not empty.
+    fn variable(&self, name: &str) -> Option<String> {
+        (self.surroundings.variable)(name).filter(|value| !value.is_empty())
     }
 
     /// The content of a file. The path is told, so it must not be a part of a credential.
@@ -166,6 +183,7 @@ fn log(log: &file::Log) -> LogSettings {
 /// The longer unit first where one begins with another.
 const UNITS: [&str; 4] = ["ms", "s", "m", "h"];
 
+const REFUSAL_TTL: Range = Range::new(Duration::ZERO, Duration::from_mins(10), "0s to 10m");
 const DRAIN: Range = Range::new(Duration::ZERO, Duration::from_hours(1), "0s to 1h");
 
 /// The longest secret, certificate or key file that is read, in bytes.

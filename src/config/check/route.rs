@@ -5,12 +5,11 @@ use http::Method;
 use super::address::path_fault;
 use super::identity::Names;
 use super::text::{CLIENT_ID, is_client_id, is_scope_token, with_lower_case_guid};
-use super::{Checker, scope, target};
+use super::{Checker, grant, target};
 use crate::caller::Requirements;
 use crate::config::document::Node;
 use crate::config::file;
 use crate::config::findings::quoted;
-use crate::exchange::Grant;
 use crate::proxy::RouteSettings;
 use crate::route::{HostPattern, Pattern, RoutePath};
 
@@ -23,19 +22,19 @@ pub(super) fn route(
     identities: &Names<'_>,
 ) -> Option<RouteSettings> {
     let path = path(checker, &route.path, route.matching, node.key("path"));
-    let hosts = hosts(checker, &route.hosts.unwrap_or_default(), node.key("hosts"));
-    let methods = methods(checker, &route.methods.unwrap_or_default(), node.key("methods"));
+    let hosts = hosts(checker, &route.hosts.clone().unwrap_or_default(), node.key("hosts"));
+    let methods = methods(checker, &route.methods.clone().unwrap_or_default(), node.key("methods"));
     let target = target::target(checker, &route.target.0, node.key("target"));
     let identity = identities.position(checker, route.identity.as_deref(), node);
-    let grant = grant(checker, route.grant, route.scopes, node);
-    let require = requirements(checker, route.require, node.key("require"));
+    let services = grant::services(checker, grant::Asked::of(route), node);
+    let services = services?;
     Some(RouteSettings {
         name: name.into(),
         pattern: Pattern { hosts: hosts?, path: path?, methods: methods? },
         target: target?,
         identity: identity?,
-        grant: grant?,
-        require,
+        users: services.users,
+        apps: services.apps,
     })
 }
 
@@ -97,22 +96,7 @@ fn each_once<T: PartialEq + std::fmt::Display>(
     (items.len() == count).then_some(items)
 }
 
-fn grant(checker: &mut Checker<'_>, grant: file::Grant, scopes: Option<Vec<String>>, node: &Node) -> Option<Grant> {
-    match (grant, scopes) {
-        (file::Grant::OnBehalfOf, Some(scopes)) => {
-            Some(Grant::OnBehalfOf { scopes: scope::scopes(checker, scopes, node.key("scopes")) })
-        }
-        (file::Grant::None, None) => Some(Grant::None),
-        (file::Grant::OnBehalfOf, None) => {
-            checker.missing(node, "scopes", "scopes of the target's API, or \"grant: none\"")
-        }
-        (file::Grant::None, Some(_)) => {
-            checker.refuse(node.key("scopes"), "scopes beside \"grant: none\"", "no scopes, or another grant")
-        }
-    }
-}
-
-fn requirements(checker: &mut Checker<'_>, require: file::Require, node: &Node) -> Requirements {
+pub(super) fn requirements(checker: &mut Checker<'_>, require: file::Require, node: &Node) -> Requirements {
     let token = "one value per entry, without blanks, quotes and backslashes";
     let filled = |text: &str| !text.is_empty() && !text.contains(char::is_control);
     all(checker, &require.scopes, node.key("scopes"), is_scope_token, token);
@@ -125,7 +109,13 @@ fn requirements(checker: &mut Checker<'_>, require: file::Require, node: &Node) 
     }
 }
 
-fn all(checker: &mut Checker<'_>, texts: &[String], node: &Node, valid: impl Fn(&str) -> bool, accepted: &str) {
+pub(super) fn all(
+    checker: &mut Checker<'_>,
+    texts: &[String],
+    node: &Node,
+    valid: impl Fn(&str) -> bool,
+    accepted: &str,
+) {
     for (n, text) in texts.iter().enumerate().filter(|(_, text)| !valid(text)) {
         checker.report(node.item(n), quoted(text), accepted);
     }

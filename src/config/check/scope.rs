@@ -23,6 +23,34 @@ pub(super) fn scopes(checker: &mut Checker<'_>, scopes: Vec<String>, node: &Node
     scopes.into_iter().map(Into::into).collect()
 }
 
+/// Checks the scopes of a token for ourselves: `.default` of one resource, where scopes name resources.
+pub(super) fn application(checker: &mut Checker<'_>, scopes: Vec<String>, node: &Node) -> Vec<Box<str>> {
+    for (n, text) in scopes.iter().enumerate().filter(|(_, text)| is_oidc(text)) {
+        checker.report(node.item(n), format!("{}, which is a user's", quoted(text)), "scopes of the target's API");
+    }
+    plain(checker, scopes, node)
+}
+
+/// Checks scopes of an authorization server of which nothing more is known.
+pub(super) fn plain(checker: &mut Checker<'_>, scopes: Vec<String>, node: &Node) -> Vec<Box<str>> {
+    for (n, text) in scopes.iter().enumerate().filter(|(_, text)| !is_scope_token(text)) {
+        checker.report(node.item(n), quoted(text), "one scope per entry, without blanks, quotes and backslashes");
+    }
+    checker.no_repeats(&scopes, node);
+    scopes.into_iter().map(Into::into).collect()
+}
+
+/// Checks that the scopes ask for a SAML assertion: the target's Entity ID, a slash, and `.default`.
+pub(super) fn entity(checker: &mut Checker<'_>, scopes: &[String], node: &Node) {
+    let is_entity = |scope: &&String| scope.ends_with("/.default") && scope.contains(':');
+    let entities = scopes.iter().filter(|scope| !is_oidc(scope));
+    if let Some(other) = entities.clone().find(|scope| !is_entity(scope)) {
+        let accepted =
+            "the Entity ID of the target and \"/.default\", with \"spn:\" before an Entity ID without scheme";
+        checker.report(node, format!("{} for a SAML assertion", quoted(other)), accepted);
+    }
+}
+
 /// A scope of an API.
 struct Scope<'a> {
     resource: &'a str,

@@ -6,8 +6,8 @@ use http::Method;
 use jsonwebtoken::Algorithm;
 
 use super::{VALID, settings, with_identity, with_route};
-use crate::exchange::Grant;
-use crate::identity::{Credential, Identity, Provider};
+use crate::exchange::{Grant, OnBehalfOf};
+use crate::identity::{Credential, Identity, Provider, SecretSource};
 use crate::route::HostPattern;
 use crate::telemetry::{LogFormat, LogLevel};
 
@@ -36,7 +36,8 @@ fn an_identity_takes_the_defaults() {
     assert_eq!(identity.clock_skew, Duration::from_mins(1));
     assert_eq!(identity.timeout, Duration::from_secs(10));
     assert_eq!(identity.key_refresh, Duration::from_hours(12));
-    assert!(matches!(&identity.credential, Credential::SecretPost(secret) if secret.expose() == "sampleCredentia1s"));
+    let [Credential::SecretPost(SecretSource::Value(secret))] = &*identity.credentials else { panic!() };
+    assert_eq!(secret.expose(), "sampleCredentia1s");
 }
 
 #[test]
@@ -46,8 +47,11 @@ fn a_route_takes_the_defaults() {
     assert_eq!((&*route.name, route.identity), ("/payroll", 0));
     assert_eq!((route.pattern.path.as_str(), route.pattern.path.is_exact()), ("/payroll", false));
     assert!(route.pattern.hosts.is_empty() && route.pattern.methods.is_empty());
-    assert_eq!(route.grant, Grant::OnBehalfOf { scopes: vec!["api://payroll/Payroll.Read".into()] });
-    assert!(route.require.scopes.is_empty() && route.require.roles.is_empty() && route.require.clients.is_empty());
+    let users = route.users.as_ref().unwrap();
+    let Grant::OnBehalfOf(OnBehalfOf { scopes, claims: None, saml: None }) = &users.grant else { panic!() };
+    assert_eq!(*scopes, ["api://payroll/Payroll.Read".into()]);
+    assert!(users.require.scopes.is_empty() && users.require.roles.is_empty() && users.require.clients.is_empty());
+    assert!(route.apps.is_none());
     let target = &route.target;
     assert_eq!((target.tls, &*target.host, target.port, &*target.path), (true, "payroll.internal", 443, "/"));
     assert_eq!(target.connect_timeout, Duration::from_secs(5));
@@ -101,11 +105,14 @@ routes:
     assert_eq!(identity.tenants[0].id(), "99999999-2222-3333-4444-555555555555");
     assert_eq!(&*identity.client_id, "aaaa1111-aaaa-2222-bbbb-3333cccc4444");
     assert_eq!(authority(identity), "https://login.example/base");
-    assert!(matches!(&identity.credential, Credential::SecretBasic(secret) if secret.expose() == "a$b"));
+    let [Credential::SecretBasic(SecretSource::Value(secret))] = &*identity.credentials else { panic!() };
+    assert_eq!(secret.expose(), "a$b");
     assert_eq!(identity.audiences, ["api://orders".into()]);
     assert_eq!(identity.algorithms, [Algorithm::PS256, Algorithm::ES384]);
     let route = &settings.routes[0];
-    assert_eq!((&*route.name, route.identity, &route.grant), ("all", 1, &Grant::None));
+    assert_eq!((&*route.name, route.identity), ("all", 1));
+    let (users, apps) = (route.users.as_ref().unwrap(), route.apps.as_ref().unwrap());
+    assert!(matches!((&users.grant, &apps.grant), (Grant::None, Grant::None)));
     assert_eq!((route.pattern.path.as_str(), route.pattern.path.is_exact()), ("/a/", true));
     let hosts = [HostPattern::Exact("api.contoso.com".into()), HostPattern::Below("contoso.com".into())];
     assert_eq!(route.pattern.hosts, hosts);
@@ -113,7 +120,7 @@ routes:
     let target = &route.target;
     assert_eq!((target.tls, &*target.host, target.port, &*target.path), (false, "::1", 9000, "/b/"));
     assert!(target.http2);
-    assert_eq!(&*route.require.clients[0], "bbbb1111-aaaa-2222-bbbb-3333cccc4444");
+    assert_eq!(&*apps.require.clients[0], "bbbb1111-aaaa-2222-bbbb-3333cccc4444");
 }
 
 #[test]

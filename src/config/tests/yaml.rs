@@ -113,8 +113,12 @@ fn a_file_has_at_most_one_mebibyte() {
 fn plain_text_stays_text() {
     let text = with("    scopes: [api://payroll/Payroll.Read]", "    scopes: [0123, on, 1_000, 12:30, .inf, 2s]");
     let settings = settings(&text);
-    let crate::exchange::Grant::OnBehalfOf { scopes } = &settings.routes[0].grant else { panic!("a grant") };
-    assert_eq!(scopes.iter().map(|scope| &**scope).collect::<Vec<_>>(), ["0123", "on", "1_000", "12:30", ".inf", "2s"]);
+    let users = settings.routes[0].users.as_ref().unwrap();
+    let crate::exchange::Grant::OnBehalfOf(asked) = &users.grant else { panic!("a grant") };
+    assert_eq!(
+        asked.scopes.iter().map(|scope| &**scope).collect::<Vec<_>>(),
+        ["0123", "on", "1_000", "12:30", ".inf", "2s"]
+    );
 }
 
 #[test]

@@ -1,0 +1,164 @@
+//! How we prove to be the application that we say we are: the credentials of an identity, kept up to date with their
+//! files, and tried in turn while one is being replaced.
+
+mod certificate;
+mod files;
+mod managed_identity;
+mod slot;
+mod watched;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{HeaderValue, InvalidHeaderValue};
+use tokio::time::Instant;
+use url::form_urlencoded::byte_serialize;
+
+use super::error::{ExchangeError, IdpRefusal};
+use crate::identity::Credential;
+use crate::idp::IdpClient;
+use crate::secret::Secret;
+use crate::telemetry::Metrics;
+use slot::Slot;
+
+pub use files::{CredentialPart, Unusable, check};
+
+/// What a token request carries to authenticate us.
+#[derive(Debug)]
+pub(super) enum Proof {
+    /// Nothing; only where a target's token endpoint asks for nothing.
+    None,
+    /// `client_secret` in the form.
+    Secret(Secret),
+    /// The `Authorization` header.
+    Basic(HeaderValue),
+    /// `client_assertion`.
+    Assertion(Secret),
+}
+
+/// The credentials of one client at one token endpoint.
+#[derive(Debug)]
+pub struct Authenticator {
+    /// Whose they are, for logs and metrics.
+    owner: Arc<str>,
+    client_id: Box<str>,
+    slots: Vec<Slot>,
+    /// The position of the credential that was accepted last.
+    preferred: AtomicUsize,
+    metrics: Arc<Metrics>,
+}
+
+impl Authenticator {
+    /// Reads the credentials of `client_id`. `owner` names them in logs and metrics.
+    ///
+    /// # Errors
+    /// The first credential that cannot be used, where none of them can.
+    pub fn load(
+        owner: Arc<str>,
+        client_id: &str,
+        credentials: &[Credential],
+        client: &IdpClient,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, Unusable> {
+        let slots = credentials.iter().map(|credential| Slot::load(credential, client)).collect::<Result<_, _>>()?;
+        let authenticator = Self { owner, client_id: client_id.into(), slots, preferred: AtomicUsize::new(0), metrics };
+        authenticator.watch_certificates();
+        Ok(authenticator)
+    }
+
+    /// Reads files again that have changed, and warns of certificates that near their end. To be called every
+    /// [`TENDING_INTERVAL`](super::TENDING_INTERVAL).
+    pub fn tend(&self) {
+        for slot in &self.slots {
+            self.report_reload(slot.refresh(false));
+        }
+        self.watch_certificates();
+    }
+
+    /// The positions of the credentials in the order in which they are to be tried. Who has none tries that once.
+    pub(super) fn order(&self) -> impl Iterator<Item = usize> + use<> {
+        let (preferred, count) = (self.preferred.load(Ordering::Relaxed), self.slots.len().max(1));
+        (0..count).map(move |n| (preferred + n) % count)
+    }
+
+    /// Notes which credential was accepted: it is tried first from now on.
+    pub(super) fn accepted(&self, position: usize) {
+        if self.preferred.swap(position, Ordering::Relaxed) != position {
+            tracing::warn!(
+                identity = &*self.owner,
+                credential = position + 1,
+                "another credential is used from now on"
+            );
+        }
+    }
+
+    /// What to send with a request to `token_endpoint`.
+    ///
+    /// # Errors
+    /// Where the machine's identity cannot be had.
+    pub(super) async fn proof(
+        &self,
+        position: usize,
+        token_endpoint: &str,
+        deadline: Instant,
+    ) -> Result<Proof, ExchangeError> {
+        let Some(slot) = self.slots.get(position) else { return Ok(Proof::None) };
+        slot.proof(&self.client_id, token_endpoint, deadline).await
+    }
+
+    /// Looks at the files once more after a refusal; tells whether it makes sense to try the same credential again.
+    pub(super) fn renewed_after(&self, position: usize, refusal: &IdpRefusal) -> bool {
+        let Some(slot) = self.slots.get(position) else { return false };
+        let reloaded = slot.refresh(true);
+        let changed = matches!(reloaded, Some(Ok(())));
+        self.report_reload(reloaded);
+        changed || slot.makes_assertions() && refusal.is_about_assertion()
+    }
+
+    fn report_reload(&self, reloaded: Option<Result<(), Unusable>>) {
+        let identity = &*self.owner;
+        match reloaded {
+            None => {}
+            Some(Ok(())) => {
+                self.metrics.credential_reloaded(identity, true);
+                tracing::info!(identity, "credential reloaded");
+            }
+            Some(Err(error)) => {
+                self.metrics.credential_reloaded(identity, false);
+                tracing::error!(identity, %error, "credential not reloaded; the last good one stays");
+            }
+        }
+    }
+
+    fn watch_certificates(&self) {
+        for ends in self.slots.iter().filter_map(Slot::certificate_ends) {
+            self.metrics.certificate_ends(&self.owner, ends);
+        }
+        self.slots.iter().for_each(|slot| slot.warn_of_end(&self.owner));
+    }
+}
+
+/// HTTP Basic with both parts form-urlencoded first (RFC 6749 section 2.3.1).
+fn basic(client_id: &str, secret: &Secret) -> Result<HeaderValue, InvalidHeaderValue> {
+    let [client_id, secret] =
+        [client_id, secret.expose()].map(|part| byte_serialize(part.as_bytes()).collect::<String>());
+    let pair = Secret::new(format!("{client_id}:{secret}"));
+    let mut value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(pair.expose())))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn basic_encodes_both_parts() {
+        let value = basic("a:b", &Secret::new("s:e%c ret".to_owned())).unwrap();
+        let decoded = STANDARD.decode(value.to_str().unwrap().strip_prefix("Basic ").unwrap()).unwrap();
+        assert_eq!(decoded, b"a%3Ab:s%3Ae%25c+ret");
+        assert!(value.is_sensitive());
+    }
+}

@@ -1,0 +1,103 @@
+//! One credential, ready to be used.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::certificate::SigningCertificate;
+use super::files::{self, Unusable};
+use super::managed_identity::InstanceMetadata;
+use super::watched::Watched;
+use super::{Proof, basic};
+use crate::exchange::error::ExchangeError;
+use crate::identity::{Credential, SecretSource};
+use crate::idp::IdpClient;
+use crate::secret::Secret;
+
+/// A credential with what it is made of.
+#[derive(Debug)]
+pub(super) enum Slot {
+    SecretPost(Watched<Secret>),
+    SecretBasic(Watched<Secret>),
+    Certificate(Watched<SigningCertificate>),
+    FederatedToken(Watched<Secret>),
+    ManagedIdentity(Arc<InstanceMetadata>),
+}
+
+impl Slot {
+    pub(super) fn load(credential: &Credential, client: &IdpClient) -> Result<Self, Unusable> {
+        Ok(match credential {
+            Credential::SecretPost(source) => Self::SecretPost(secret(source)?),
+            Credential::SecretBasic(source) => Self::SecretBasic(secret(source)?),
+            Credential::Certificate(files) => {
+                let (paths, files) = (vec![files.certificate.clone(), files.private_key.clone()], files.clone());
+                Self::Certificate(Watched::load(paths, move || SigningCertificate::load(&files))?)
+            }
+            Credential::FederatedToken(path) => {
+                let (paths, path) = (vec![path.clone()], path.clone());
+                Self::FederatedToken(Watched::load(paths, move || files::federated_token(&path))?)
+            }
+            Credential::ManagedIdentity(settings) => {
+                Self::ManagedIdentity(Arc::new(InstanceMetadata::new(settings, client.clone())))
+            }
+        })
+    }
+
+    pub(super) async fn proof(
+        &self,
+        client_id: &str,
+        token_endpoint: &str,
+        deadline: Instant,
+    ) -> Result<Proof, ExchangeError> {
+        match self {
+            Self::SecretPost(secret) => Ok(Proof::Secret(Secret::clone(&secret.current()))),
+            Self::SecretBasic(secret) => basic(client_id, &secret.current())
+                .map(Proof::Basic)
+                .map_err(|_| ExchangeError::internal("the secret makes no header")),
+            Self::Certificate(certificate) => certificate
+                .current()
+                .assertion(client_id, token_endpoint)
+                .map(Proof::Assertion)
+                .ok_or_else(|| ExchangeError::internal("the assertion could not be signed")),
+            Self::FederatedToken(token) => Ok(Proof::Assertion(Secret::clone(&token.current()))),
+            Self::ManagedIdentity(metadata) => metadata.token(deadline).await.map(Proof::Assertion),
+        }
+    }
+
+    /// Reads the files again; see [`Watched::refresh`]. What is no file is forgotten where `forced`.
+    pub(super) fn refresh(&self, forced: bool) -> Option<Result<(), Unusable>> {
+        match self {
+            Self::SecretPost(secret) | Self::SecretBasic(secret) | Self::FederatedToken(secret) => {
+                secret.refresh(forced)
+            }
+            Self::Certificate(certificate) => certificate.refresh(forced),
+            Self::ManagedIdentity(metadata) => {
+                if forced {
+                    metadata.forget();
+                }
+                None
+            }
+        }
+    }
+
+    pub(super) fn makes_assertions(&self) -> bool {
+        !matches!(self, Self::SecretPost(_) | Self::SecretBasic(_))
+    }
+
+    /// When the certificate ends, in seconds since 1970.
+    pub(super) fn certificate_ends(&self) -> Option<i64> {
+        if let Self::Certificate(certificate) = self { Some(certificate.current().ends()) } else { None }
+    }
+
+    pub(super) fn warn_of_end(&self, owner: &str) {
+        if let Self::Certificate(certificate) = self {
+            certificate.current().warn_of_end(owner);
+        }
+    }
+}
+
+fn secret(source: &SecretSource) -> Result<Watched<Secret>, Unusable> {
+    let paths = if let SecretSource::File(path) = source { vec![path.clone()] } else { Vec::new() };
+    let source = source.clone();
+    Watched::load(paths, move || files::secret(&source))
+}
