@@ -1,5 +1,7 @@
 //! Our own registrations at identity providers, the tenants whose callers they accept, and the addresses that follow.
 
+mod cloud;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +9,8 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use jsonwebtoken::Algorithm;
 use rustls_pki_types::CertificateDer;
+
+pub use cloud::Cloud;
 
 use crate::secret::Secret;
 

@@ -1,13 +1,13 @@
 //! Where signing keys come from: discovery and JWKS, fetched in the background. Validations read the last good set and
 //! never wait on a lock; a token with an unknown key may start one download, and at most one in a minute.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
 use serde_json::Value;
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::keys::{KeySet, SigningKey};
@@ -25,16 +25,26 @@ pub(super) struct Published {
 /// The published keys of one tenant of an identity, kept fresh.
 #[derive(Debug)]
 pub(super) struct KeySource {
-    identity: Arc<Identity>,
+    shared: Arc<Shared>,
     tenant: Arc<Tenant>,
-    client: IdpClient,
-    metrics: Arc<Metrics>,
     current: ArcSwapOption<Published>,
     /// Whether the last download failed.
     is_stale: AtomicBool,
     /// Wakes the schedule after a download that failed beside it.
     failed: Notify,
     downloads: Mutex<Downloads>,
+}
+
+/// What the key sources of one identity have in common.
+#[derive(Debug)]
+pub(super) struct Shared {
+    identity: Arc<Identity>,
+    client: IdpClient,
+    metrics: Arc<Metrics>,
+    /// Lets so many sources download on schedule at a time; the others wait for their turn.
+    turns: Semaphore,
+    /// The keys of all sources.
+    keys: AtomicUsize,
 }
 
 /// The download that is under way, and when the last one was started for an unknown key.
@@ -61,13 +71,23 @@ enum DownloadError {
     Content(&'static str),
 }
 
+impl Shared {
+    pub(super) fn new(identity: Arc<Identity>, client: IdpClient, metrics: Arc<Metrics>) -> Self {
+        Self { identity, client, metrics, turns: Semaphore::new(DOWNLOADS_AT_ONCE), keys: AtomicUsize::new(0) }
+    }
+
+    fn count_loaded(&self, before: usize, now: usize) {
+        let all = (self.keys.fetch_add(now, Ordering::AcqRel) + now).saturating_sub(before);
+        self.keys.fetch_sub(before, Ordering::AcqRel);
+        self.metrics.keys_loaded(&self.identity.name, all, unix_now());
+    }
+}
+
 impl KeySource {
-    pub(super) fn new(identity: Arc<Identity>, tenant: Arc<Tenant>, client: IdpClient, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, tenant: Arc<Tenant>) -> Self {
         Self {
-            identity,
+            shared,
             tenant,
-            client,
-            metrics,
             current: ArcSwapOption::empty(),
             is_stale: AtomicBool::new(false),
             failed: Notify::new(),
@@ -94,10 +114,9 @@ impl KeySource {
     pub(super) async fn keep_fresh(self: Arc<Self>) {
         let mut failures = 0;
         loop {
-            let done = self.join_or_start();
-            let pause = if finished(done).await {
+            let pause = if self.download_in_turn().await {
                 failures = 0;
-                jittered(self.identity.key_refresh)
+                jittered(self.shared.identity.key_refresh)
             } else {
                 failures += 1;
                 jittered(retry_pause(failures, self.is_loaded()))
@@ -108,6 +127,12 @@ impl KeySource {
                 () = self.failed.notified(), if regular => sleep(jittered(retry_pause(1, true))).await,
             }
         }
+    }
+
+    /// Many tenants are not asked for all at the same moment.
+    async fn download_in_turn(self: &Arc<Self>) -> bool {
+        let _turn = self.shared.turns.acquire().await;
+        finished(self.join_or_start()).await
     }
 
     /// Looks for a key that the current set does not have: waits for the download under way, or starts one if the last
@@ -173,7 +198,8 @@ impl KeySource {
         issuers.extend(v1.map_or(Ok(None), |v1| self.optional_issuer(v1))?);
         let address = v2.get("jwks_uri").and_then(Value::as_str).ok_or(DownloadError::Content("discovery"))?;
         self.check_scheme(address)?;
-        let answer = self.client.get(address, deadline).await.map_err(|fault| DownloadError::Fault("keys", fault))?;
+        let answer =
+            self.shared.client.get(address, deadline).await.map_err(|fault| DownloadError::Fault("keys", fault))?;
         if !answer.status.is_success() {
             return Err(DownloadError::Status("keys", answer.status.as_u16()));
         }
@@ -185,7 +211,8 @@ impl KeySource {
     }
 
     async fn document(&self, what: &'static str, address: &str, deadline: Instant) -> Result<Value, DownloadError> {
-        let answer = self.client.get(address, deadline).await.map_err(|fault| DownloadError::Fault(what, fault))?;
+        let answer =
+            self.shared.client.get(address, deadline).await.map_err(|fault| DownloadError::Fault(what, fault))?;
         if !answer.status.is_success() {
             return Err(DownloadError::Status(what, answer.status.as_u16()));
         }
@@ -208,9 +235,9 @@ impl KeySource {
 
     /// Behind another name of the same provider this is well; otherwise every token will be refused.
     fn warn_of_foreign(&self, issuers: &[Box<str>]) {
-        let Provider::Entra { authority } = &self.identity.provider else { return };
+        let Provider::Entra { authority } = &self.shared.identity.provider else { return };
         for issuer in issuers.iter().filter(|issuer| !issuer.starts_with(&**authority)) {
-            let (identity, authority) = (&*self.identity.name, &**authority);
+            let (identity, authority) = (&*self.shared.identity.name, &**authority);
             tracing::warn!(identity, authority, issuer = &**issuer, "the discovery document names another issuer");
         }
     }
@@ -222,13 +249,15 @@ impl KeySource {
     }
 
     fn take_over(&self, outcome: Result<Published, DownloadError>) -> bool {
-        let identity = &*self.identity.name;
+        let (identity, tenant) = (&*self.shared.identity.name, self.tenant.id());
         match outcome {
             Ok(published) => {
-                tracing::info!(identity, keys = published.keys.len(), "signing keys loaded");
-                self.metrics.keys_loaded(identity, published.keys.len(), unix_now());
+                tracing::info!(identity, tenant, keys = published.keys.len(), "signing keys loaded");
                 let published = Arc::new(published);
-                if let Some(previous) = self.current.swap(Some(Arc::clone(&published))) {
+                let previous = self.current.swap(Some(Arc::clone(&published)));
+                let before = previous.as_ref().map_or(0, |previous| previous.keys.len());
+                self.shared.count_loaded(before, published.keys.len());
+                if let Some(previous) = previous {
                     previous.keys.retire_keys_missing_from(&published.keys);
                 }
                 self.is_stale.store(false, Ordering::Release);
@@ -236,8 +265,8 @@ impl KeySource {
             }
             Err(error) => {
                 let kept = self.current.load().as_ref().map_or(0, |published| published.keys.len());
-                tracing::warn!(identity, kept_keys = kept, reason = %error, "failed to load signing keys");
-                self.metrics.key_download_failed(identity);
+                tracing::warn!(identity, tenant, kept_keys = kept, reason = %error, "failed to load signing keys");
+                self.shared.metrics.key_download_failed(identity);
                 self.is_stale.store(true, Ordering::Release);
                 self.failed.notify_waiters();
                 false
@@ -299,6 +328,9 @@ pub(super) fn unix_now() -> u64 {
 
 /// The least time between two downloads that unknown keys start.
 const ON_DEMAND_PAUSE: Duration = Duration::from_mins(1);
+
+/// The downloads on schedule that one identity has under way at a time.
+const DOWNLOADS_AT_ONCE: usize = 8;
 
 /// The time that discovery and keys together may take.
 const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(5);

@@ -1,5 +1,6 @@
 //! The only place where a token A becomes a caller.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,7 +9,7 @@ use tokio::time::Instant;
 use super::claims::{Claims, Kind};
 use super::invalid::InvalidToken;
 use super::jws::CompactJws;
-use super::key_source::{KeySource, Published, Unknown, unix_now};
+use super::key_source::{KeySource, Published, Shared, Unknown, unix_now};
 use super::keys::SigningKey;
 use crate::cache::BoundedCache;
 use crate::digest::Digest;
@@ -92,8 +93,8 @@ impl From<InvalidToken> for VerifyError {
 #[derive(Debug)]
 pub struct Verifier {
     identity: Arc<Identity>,
-    /// One for each tenant of the identity.
-    sources: Vec<Arc<KeySource>>,
+    /// One for each tenant of the identity, by its GUID. A provider without tenants has one under the empty name.
+    sources: HashMap<Box<str>, Arc<KeySource>>,
     verified: BoundedCache<Digest, Arc<VerifiedCaller>>,
     metrics: Arc<Metrics>,
 }
@@ -101,9 +102,9 @@ pub struct Verifier {
 impl Verifier {
     /// A verifier that remembers at most `capacity` tokens. It knows no keys until [`Verifier::keep_keys_fresh`] runs.
     pub fn new(identity: Arc<Identity>, client: &IdpClient, capacity: usize, metrics: Arc<Metrics>) -> Self {
+        let shared = Arc::new(Shared::new(Arc::clone(&identity), client.clone(), Arc::clone(&metrics)));
         let source = |tenant: &Arc<Tenant>| {
-            let (identity, tenant) = (Arc::clone(&identity), Arc::clone(tenant));
-            Arc::new(KeySource::new(identity, tenant, client.clone(), Arc::clone(&metrics)))
+            (tenant.id().into(), Arc::new(KeySource::new(Arc::clone(&shared), Arc::clone(tenant))))
         };
         let sources = identity.tenants.iter().map(source).collect();
         Self { identity, sources, verified: BoundedCache::new(capacity), metrics }
@@ -111,12 +112,12 @@ impl Verifier {
 
     /// Downloads keys on schedule, one future for each tenant; each runs until it is dropped.
     pub fn keep_keys_fresh(&self) -> impl Iterator<Item = impl Future<Output = ()> + Send + 'static> {
-        self.sources.iter().map(|source| Arc::clone(source).keep_fresh())
+        self.sources.values().map(|source| Arc::clone(source).keep_fresh())
     }
 
     /// Whether keys have been loaded, of one tenant at least.
     pub fn has_keys(&self) -> bool {
-        self.sources.iter().any(|source| source.is_loaded())
+        self.sources.values().any(|source| source.is_loaded())
     }
 
     /// Forgets tokens that have ended or whose key was withdrawn.
@@ -185,7 +186,7 @@ impl Verifier {
     }
 
     fn source(&self, claims: &Claims) -> Result<&Arc<KeySource>, InvalidToken> {
-        let found = self.sources.iter().find(|source| claims.tenant_id.eq_ignore_ascii_case(source.tenant().id()));
+        let found = self.sources.get(&*claims.tenant_id.to_ascii_lowercase());
         found.ok_or_else(|| InvalidToken::Tenant(claims.tenant_id.clone()))
     }
 

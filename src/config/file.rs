@@ -131,16 +131,26 @@ impl Default for Cache {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Identity {
-    /// The tenant's GUID. Callers of other tenants are refused.
-    #[schemars(regex(pattern = r"^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|.*\$\{.*)$"))]
+    /// The tenant's GUID: callers of other tenants are refused. Or `caller`: each token says by its `tid` which tenant
+    /// its caller is of, and `tenants` lists those that are accepted.
+    #[schemars(regex(pattern = r"^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|caller|.*\$\{.*)$"))]
     pub(super) tenant_id: String,
+    /// With `tenant_id: caller`, and only then: the GUIDs of the tenants whose callers are accepted. Callers of any
+    /// other tenant are refused, there is no wildcard. Each tenant has keys and issuers of its own.
+    #[schemars(
+        length(min = 1),
+        inner(regex(pattern = r"^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|.*\$\{.*)$"))
+    )]
+    pub(super) tenants: Option<Vec<String>>,
     /// The application (client) ID.
     #[schemars(regex(pattern = r"^([A-Za-z0-9._~:/-]+|.*\$\{.*)$"))]
     pub(super) client_id: String,
-    /// The address of the identity provider, without the tenant. Default: `https://login.microsoftonline.com`. Its keys
-    /// decide which tokens are genuine, and it is sent our credential.
-    #[serde(default = "default_authority")]
-    pub(super) authority: String,
+    /// The national cloud of Entra, in place of `authority`. Default: `public`. Issuers that are not of this cloud are
+    /// refused.
+    pub(super) cloud: Option<Cloud>,
+    /// The address of the identity provider, without the tenant. Default: that of `cloud`. Its keys decide which tokens
+    /// are genuine, and it is sent our credential.
+    pub(super) authority: Option<String>,
     /// Accept an authority with plain http on a host other than a loopback one. Default: `false`. Whoever is between
     /// the proxy and such an authority can read our credential and replace the signing keys: for tests only.
     #[serde(default)]
@@ -169,6 +179,16 @@ pub(super) struct Identity {
     /// How often the signing keys are fetched anew: 1m to 24h. Default: 12h. A withdrawn key is trusted for so long.
     #[serde(default = "default_key_refresh")]
     pub(super) key_refresh: DurationText,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub(super) enum Cloud {
+    #[default]
+    Public,
+    UsGovernment,
+    China,
 }
 
 /// Our credential at a token endpoint: exactly one of `client_secret`, `client_secret_file`, `certificate`,
@@ -427,10 +447,6 @@ fn default_listen() -> Vec<Listener> {
 
 fn default_drain_timeout() -> DurationText {
     DurationText::new("30s")
-}
-
-fn default_authority() -> String {
-    "https://login.microsoftonline.com".to_owned()
 }
 
 fn default_algorithms() -> Vec<Algorithm> {

@@ -87,6 +87,9 @@ fn adapt(schema: &mut Schema) {
         let single = if types.len() == 1 { types.pop() } else { None };
         single.map(|name| schema.insert("type".to_owned(), name));
     }
+    if let Some(Value::Array(words)) = schema.get_mut("enum") {
+        words.retain(|word| !word.is_null());
+    }
     if let Some(Value::Array(mut branches)) = schema.remove("anyOf") {
         branches.retain(|branch| branch.get("type").is_none_or(|name| name != "null"));
         let only = branches.pop().and_then(|branch| branch.as_object().cloned());

@@ -1,14 +1,13 @@
 //! Our registrations at the identity provider, and the names by which routes call them.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use super::text::{CLIENT_ID, LABEL, guid, is_client_id, is_label, with_lower_case_guid};
-use super::{Checker, Range, address, credential, pem};
+use super::text::{CLIENT_ID, LABEL, is_client_id, is_label, with_lower_case_guid};
+use super::{Checker, Range, credential, pem, provider};
 use crate::config::document::Node;
 use crate::config::file;
 use crate::config::findings::{quoted, quoted_choice, suggestion};
-use crate::identity::{Identity, Provider, Tenant};
+use crate::identity::Identity;
 
 /// Checks the identity `name`; `identities` is the mapping that it is in.
 pub(super) fn identity(
@@ -21,9 +20,8 @@ pub(super) fn identity(
         checker.findings.add(identities.key_position(name), format!("found the name {}", quoted(name)), LABEL);
     }
     let node = identities.key(name);
-    let tenant_id = tenant_id(checker, &identity.tenant_id, node.key("tenant_id"));
-    let client_id = client_id(checker, identity.client_id, node.key("client_id"));
-    let authority = authority(checker, &identity.authority, identity.allow_http, node.key("authority"));
+    let client_id = client_id(checker, &identity.client_id, node.key("client_id"));
+    let registered = provider::registered(checker, &identity, client_id.as_deref(), node);
     let credentials = credential::credentials(checker, identity.credential.0, node.key("credential"));
     let ca = identity.ca_file.map(|path| pem::authorities(checker, &path, node.key("ca_file")));
     let audiences = audiences(checker, identity.audiences, client_id.as_deref(), node.key("audiences"));
@@ -31,14 +29,13 @@ pub(super) fn identity(
     let clock_skew = checker.duration(&identity.clock_skew, node.key("clock_skew"), &CLOCK_SKEW);
     let timeout = checker.duration(&identity.timeout, node.key("timeout"), &TIMEOUT);
     let key_refresh = checker.duration(&identity.key_refresh, node.key("key_refresh"), &KEY_REFRESH);
-    let (client_id, authority) = (client_id?, authority?);
-    let tenant = Arc::new(Tenant::entra(&authority, &tenant_id?, &client_id));
+    let registered = registered?;
     Some(Identity {
         name: name.into(),
-        provider: Provider::Entra { authority },
-        tenants: vec![Arc::clone(&tenant)],
-        anyone: tenant,
-        client_id,
+        provider: registered.provider,
+        tenants: registered.tenants,
+        anyone: registered.anyone,
+        client_id: client_id?,
         credentials: credentials?,
         ca: transposed(ca)?,
         audiences,
@@ -89,28 +86,11 @@ impl Names<'_> {
     }
 }
 
-fn tenant_id(checker: &mut Checker<'_>, text: &str, node: &Node) -> Option<Box<str>> {
-    if let Some(guid) = guid(text) {
-        return Some(guid.into());
+fn client_id(checker: &mut Checker<'_>, text: &str, node: &Node) -> Option<Box<str>> {
+    if is_client_id(text) {
+        return Some(with_lower_case_guid(text.to_owned()));
     }
-    checker.refuse(node, quoted(text), "the tenant's GUID, such as \"11111111-2222-3333-4444-555555555555\"")
-}
-
-fn client_id(checker: &mut Checker<'_>, text: String, node: &Node) -> Option<Box<str>> {
-    if is_client_id(&text) {
-        return Some(with_lower_case_guid(text));
-    }
-    checker.refuse(node, quoted(&text), CLIENT_ID)
-}
-
-fn authority(checker: &mut Checker<'_>, text: &str, allow_http: bool, node: &Node) -> Option<Box<str>> {
-    let address = address::parse(checker, text, node)?;
-    if !address.is_https() && !address.is_loopback() && !allow_http {
-        let accepted = "an https URL; http only with a loopback address or with \"allow_http: true\"";
-        return checker.refuse(node, quoted(text), accepted);
-    }
-    let origin = address.url.origin().ascii_serialization();
-    Some(format!("{origin}{}", address.path.trim_end_matches('/')).into())
+    checker.refuse(node, quoted(text), CLIENT_ID)
 }
 
 fn audiences(

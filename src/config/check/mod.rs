@@ -6,6 +6,7 @@ mod grant;
 mod identity;
 mod listener;
 mod pem;
+mod provider;
 mod route;
 mod scope;
 mod table;

@@ -5,14 +5,15 @@ use super::{findings, with, with_identity, with_top};
 const URL: &str = "accepted: an http or https URL with a host, without user, password, query and fragment";
 
 #[test]
-fn the_tenant_is_a_guid_and_nothing_else() {
+fn the_tenant_is_a_guid_or_that_of_the_caller() {
     for tenant in
-        ["common", "organizations", "caller", "contoso.onmicrosoft.com", "{11111111-2222-3333-4444-555555555555}"]
+        ["common", "organizations", "Caller", "contoso.onmicrosoft.com", "{11111111-2222-3333-4444-555555555555}"]
     {
         assert_eq!(
             findings(&with("11111111-2222-3333-4444-555555555555", &format!("'{tenant}'"))),
             [format!(
-                "3:16 found \"{tenant}\"; accepted: the tenant's GUID, such as \"11111111-2222-3333-4444-555555555555\""
+                "3:16 found \"{tenant}\"; accepted: the tenant's GUID, such as \"11111111-2222-3333-4444-555555555555\", \
+                 or \"caller\" with a list of \"tenants\""
             )]
         );
     }

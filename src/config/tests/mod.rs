@@ -4,6 +4,7 @@ mod credential;
 mod defaults;
 mod files;
 mod identity;
+mod provider;
 mod route;
 mod schema;
 mod structure;

@@ -162,7 +162,7 @@ fn all_findings_are_told_at_once_in_the_order_of_the_file() {
         "4:20 found \"nowhere\"; accepted: an IP address and a port such as \"127.0.0.1:8080\" or \"[::1]:8080\""
             .to_owned(),
         "7:16 found \"x11111111-2222-3333-4444-555555555555\"; accepted: the tenant's GUID, such as \
-         \"11111111-2222-3333-4444-555555555555\""
+         \"11111111-2222-3333-4444-555555555555\", or \"caller\" with a list of \"tenants\""
             .to_owned(),
         format!("14:5 unknown key \"scope\"; accepted: {ROUTE}; did you mean \"scopes\"?"),
         "15:11 found the path \"//a\", which has an empty segment; accepted: a path such as \"/payroll\", in the form in \

@@ -1,0 +1,123 @@
+//! Which identity provider a registration is at, and whose callers it accepts.
+
+use std::sync::Arc;
+
+use super::text::guid;
+use super::{Checker, address};
+use crate::config::document::Node;
+use crate::config::file;
+use crate::config::findings::quoted;
+use crate::identity::{Cloud, Provider, Tenant};
+
+/// A provider, and the tenants whose callers are accepted.
+pub(super) struct Registered {
+    pub(super) provider: Provider,
+    pub(super) tenants: Vec<Arc<Tenant>>,
+    /// The tenant that stands for all.
+    pub(super) anyone: Arc<Tenant>,
+}
+
+/// The tenants that the file names.
+enum Tenants {
+    One(Box<str>),
+    /// Those whose callers say so themselves, by the `tid` of their tokens.
+    Listed(Vec<Box<str>>),
+}
+
+/// Checks the keys of `identity` that choose a provider; `node` is the identity.
+pub(super) fn registered(
+    checker: &mut Checker<'_>,
+    identity: &file::Identity,
+    client_id: Option<&str>,
+    node: &Node,
+) -> Option<Registered> {
+    let tenants = tenants(checker, identity, node);
+    let authority = authority(checker, identity, node)?;
+    let (tenants, client_id) = (tenants?, client_id?);
+    let tenant = |id: &str| Arc::new(Tenant::entra(&authority, id, client_id));
+    let (tenants, anyone) = match tenants {
+        Tenants::One(id) => {
+            let only = tenant(&id);
+            (vec![Arc::clone(&only)], only)
+        }
+        Tenants::Listed(ids) => (ids.iter().map(|id| tenant(id)).collect(), tenant(ANY_ORGANIZATION)),
+    };
+    Some(Registered { provider: Provider::Entra { authority }, tenants, anyone })
+}
+
+fn tenants(checker: &mut Checker<'_>, identity: &file::Identity, node: &Node) -> Option<Tenants> {
+    let by_caller = identity.tenant_id == "caller";
+    let listed = match &identity.tenants {
+        Some(tenants) if by_caller => return listed(checker, tenants, node.key("tenants")).map(Tenants::Listed),
+        None if by_caller => {
+            return checker.missing(node, "tenants", "the GUIDs of the tenants whose callers are accepted");
+        }
+        other => other.is_some(),
+    };
+    if listed {
+        checker.report(node.key("tenants"), "\"tenants\" beside one tenant", "it beside \"tenant_id: caller\" only");
+    }
+    match guid(&identity.tenant_id) {
+        Some(guid) if !listed => Some(Tenants::One(guid.into())),
+        Some(_) => None,
+        None => checker.refuse(node.key("tenant_id"), quoted(&identity.tenant_id), TENANT_ID),
+    }
+}
+
+/// An entry that is not a GUID has its finding; one that stands for several tenants is none.
+fn listed(checker: &mut Checker<'_>, tenants: &[String], node: &Node) -> Option<Vec<Box<str>>> {
+    let mut ids = Vec::new();
+    for (n, tenant) in tenants.iter().enumerate() {
+        match guid(tenant) {
+            Some(id) => ids.push(id.into()),
+            None => checker.report(node.item(n), quoted(tenant), GUID),
+        }
+    }
+    let spelt: Vec<_> = tenants.iter().map(|tenant| tenant.to_ascii_lowercase()).collect();
+    checker.no_repeats(&spelt, node);
+    (ids.len() == tenants.len()).then_some(ids)
+}
+
+fn authority(checker: &mut Checker<'_>, identity: &file::Identity, node: &Node) -> Option<Box<str>> {
+    match (&identity.authority, identity.cloud) {
+        (Some(_), Some(_)) => {
+            checker.refuse(node.key("cloud"), "both \"cloud\" and \"authority\"", "one of the two, or neither")
+        }
+        (Some(text), None) => base_address(checker, text, identity.allow_http, node.key("authority")),
+        (None, cloud) => Some(Cloud::from(cloud.unwrap_or_default()).authority().into()),
+    }
+}
+
+/// An address of the provider to which more is appended.
+fn base_address(checker: &mut Checker<'_>, text: &str, allow_http: bool, node: &Node) -> Option<Box<str>> {
+    let address = protected(checker, text, allow_http, node)?;
+    let origin = address.url.origin().ascii_serialization();
+    Some(format!("{origin}{}", address.path.trim_end_matches('/')).into())
+}
+
+/// An address that nobody on the way can read or change, unless that was asked for.
+fn protected(checker: &mut Checker<'_>, text: &str, allow_http: bool, node: &Node) -> Option<address::Address> {
+    let address = address::parse(checker, text, node)?;
+    if address.is_https() || address.is_loopback() || allow_http {
+        return Some(address);
+    }
+    let accepted = "an https URL; http only with a loopback address or with \"allow_http: true\"";
+    checker.refuse(node, quoted(text), accepted)
+}
+
+impl From<file::Cloud> for Cloud {
+    fn from(cloud: file::Cloud) -> Self {
+        match cloud {
+            file::Cloud::Public => Self::Public,
+            file::Cloud::UsGovernment => Self::UsGovernment,
+            file::Cloud::China => Self::China,
+        }
+    }
+}
+
+/// What Entra calls the tenant of a user whose own is not known.
+const ANY_ORGANIZATION: &str = "organizations";
+
+const GUID: &str = "the tenant's GUID, such as \"11111111-2222-3333-4444-555555555555\"";
+const TENANT_ID: &str =
+    "the tenant's GUID, such as \"11111111-2222-3333-4444-555555555555\", or \"caller\" with a list of \"tenants\"";
