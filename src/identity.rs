@@ -64,6 +64,7 @@ pub struct Tenant {
     id: Box<str>,
     discovery: Box<str>,
     discovery_v1: Option<Box<str>>,
+    issuers: Option<Vec<Box<str>>>,
     consent_uri: Option<Box<str>>,
     endpoints: ArcSwapOption<Endpoints>,
 }
@@ -134,6 +135,7 @@ impl Tenant {
             id: id.into(),
             discovery: address("v2.0/.well-known/openid-configuration"),
             discovery_v1: Some(address(".well-known/openid-configuration")),
+            issuers: None,
             consent_uri: Some(address(&format!("adminconsent?client_id={client_id}"))),
             endpoints: ArcSwapOption::from_pointee(endpoints),
         }
@@ -145,9 +147,17 @@ impl Tenant {
             id: "".into(),
             discovery: discovery.into(),
             discovery_v1: None,
+            issuers: None,
             consent_uri: None,
             endpoints: ArcSwapOption::empty(),
         }
+    }
+
+    /// With these issuers in place of those that discovery names; `{tenantid}` stands for the tenant's GUID.
+    #[must_use]
+    pub fn with_issuers(mut self, templates: &[Box<str>]) -> Self {
+        self.issuers = Some(templates.iter().map(|template| self.fill_in(template)).collect());
+        self
     }
 
     /// Its GUID (`tid`); empty at a provider without tenants.
@@ -163,6 +173,16 @@ impl Tenant {
     /// The discovery document of Entra's v1 endpoint; it names the issuer of v1 tokens.
     pub fn discovery_v1(&self) -> Option<&str> {
         self.discovery_v1.as_deref()
+    }
+
+    /// The issuers that were given in place of those that discovery names.
+    pub fn issuers(&self) -> Option<&[Box<str>]> {
+        self.issuers.as_deref()
+    }
+
+    /// An issuer of this tenant from one that Entra writes for many: `{tenantid}` stands for the GUID.
+    pub fn fill_in(&self, template: &str) -> Box<str> {
+        if self.id.is_empty() { template.into() } else { template.replace("{tenantid}", &self.id).into() }
     }
 
     /// Where an administrator grants the permissions of our application for the whole tenant.

@@ -25,6 +25,8 @@ pub enum InvalidToken {
     Algorithm,
     /// Its key is not among those of the identity provider.
     UnknownKey,
+    /// Its key signs for other issuers than the one that it names.
+    ForeignKey,
     /// Its signature is wrong.
     Signature,
     /// It comes from another issuer; which.
@@ -58,6 +60,9 @@ impl InvalidToken {
             Self::NoKeyId => "token header names no key (kid)",
             Self::Algorithm => "token algorithm is not accepted",
             Self::UnknownKey => "token was signed with a key that is not among those loaded from the identity provider",
+            Self::ForeignKey => {
+                "token was signed with a key that the identity provider publishes for another issuer (iss)"
+            }
             Self::Signature => "token signature is wrong",
             Self::Issuer(_) => "token comes from another issuer (iss)",
             Self::Audience(_) => "token was issued for another audience (aud)",

@@ -6,21 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwapOption;
-use serde_json::Value;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::discovery::{Discovery, DownloadError, Published};
 use super::keys::{KeySet, SigningKey};
-use crate::identity::{Identity, Provider, Tenant};
-use crate::idp::{Fault, IdpClient};
+use crate::identity::{Identity, Tenant};
+use crate::idp::IdpClient;
 use crate::telemetry::Metrics;
-
-/// What the identity provider publishes about itself: its issuers and its keys.
-#[derive(Debug)]
-pub(super) struct Published {
-    pub(super) issuers: Vec<Box<str>>,
-    pub(super) keys: KeySet,
-}
 
 /// The published keys of one tenant of an identity, kept fresh.
 #[derive(Debug)]
@@ -54,21 +47,15 @@ struct Downloads {
     last_on_demand: Option<Instant>,
 }
 
-/// What is known of a key that is not in the set.
+/// What is known of a key that is not in the set for an issuer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unknown {
     /// The identity provider does not publish it.
     NotPublished,
+    /// The identity provider publishes it for other issuers.
+    ForOthers,
     /// The last download failed: it may be a new key.
     Undecided,
-}
-
-/// Why a download brought nothing.
-#[derive(Debug, PartialEq, Eq)]
-enum DownloadError {
-    Fault(&'static str, Fault),
-    Status(&'static str, u16),
-    Content(&'static str),
 }
 
 impl Shared {
@@ -135,22 +122,20 @@ impl KeySource {
         finished(self.join_or_start()).await
     }
 
-    /// Looks for a key that the current set does not have: waits for the download under way, or starts one if the last
-    /// such start is long enough ago.
+    /// Looks for a key that the current set does not have for this issuer: waits for the download under way, or starts
+    /// one if the last such start is long enough ago.
     ///
     /// # Errors
     /// [`Unknown`], where the key is not published or where that cannot be told.
-    pub(super) async fn find_unknown(
-        self: &Arc<Self>,
-        key_id: &str,
-    ) -> Result<(Arc<Published>, Arc<SigningKey>), Unknown> {
+    pub(super) async fn find_unknown(self: &Arc<Self>, key_id: &str, issuer: &str) -> Result<Arc<SigningKey>, Unknown> {
         if let Some(done) = self.join_or_start_on_demand() {
             finished(done).await;
         }
         let published = self.current().ok_or(Unknown::Undecided)?;
-        match published.keys.find(key_id).cloned() {
-            Some(key) => Ok((published, key)),
+        match published.keys.find(key_id, issuer) {
+            Some(key) => Ok(Arc::clone(key)),
             None if self.is_stale.load(Ordering::Acquire) => Err(Unknown::Undecided),
+            None if published.keys.has(key_id) => Err(Unknown::ForOthers),
             None => Err(Unknown::NotPublished),
         }
     }
@@ -188,64 +173,12 @@ impl KeySource {
     }
 
     async fn download(&self) -> Result<Published, DownloadError> {
-        let deadline = Instant::now() + DOWNLOAD_TIMEOUT;
-        let (v2, v1) =
-            tokio::join!(self.document("discovery", self.tenant.discovery(), deadline), self.document_v1(deadline),);
-        let v2 = v2?;
-        let tenant_id = self.tenant.id();
-        let mut issuers = vec![issuer(&v2, tenant_id).ok_or(DownloadError::Content("discovery"))?];
-        self.warn_of_foreign(&issuers);
-        issuers.extend(v1.map_or(Ok(None), |v1| self.optional_issuer(v1))?);
-        let address = v2.get("jwks_uri").and_then(Value::as_str).ok_or(DownloadError::Content("discovery"))?;
-        self.check_scheme(address)?;
-        let answer =
-            self.shared.client.get(address, deadline).await.map_err(|fault| DownloadError::Fault("keys", fault))?;
-        if !answer.status.is_success() {
-            return Err(DownloadError::Status("keys", answer.status.as_u16()));
-        }
         let previous = self.current();
         let empty = KeySet::default();
         let previous = previous.as_ref().map_or(&empty, |published| &published.keys);
-        let keys = KeySet::read(&answer.body, &issuers, tenant_id, previous).ok_or(DownloadError::Content("keys"))?;
-        Ok(Published { issuers, keys })
-    }
-
-    async fn document(&self, what: &'static str, address: &str, deadline: Instant) -> Result<Value, DownloadError> {
-        let answer =
-            self.shared.client.get(address, deadline).await.map_err(|fault| DownloadError::Fault(what, fault))?;
-        if !answer.status.is_success() {
-            return Err(DownloadError::Status(what, answer.status.as_u16()));
-        }
-        serde_json::from_slice(&answer.body).map_err(|_| DownloadError::Content(what))
-    }
-
-    async fn document_v1(&self, deadline: Instant) -> Option<Result<Value, DownloadError>> {
-        Some(self.document("v1 discovery", self.tenant.discovery_v1()?, deadline).await)
-    }
-
-    /// A provider without a v1 endpoint says so with a status below 500; anything else is a failed download, so
-    /// that v1 callers are not turned away because of a passing fault.
-    fn optional_issuer(&self, v1: Result<Value, DownloadError>) -> Result<Option<Box<str>>, DownloadError> {
-        match v1 {
-            Ok(document) => Ok(issuer(&document, self.tenant.id())),
-            Err(DownloadError::Status(_, 300..=499)) => Ok(None),
-            Err(other) => Err(other),
-        }
-    }
-
-    /// Behind another name of the same provider this is well; otherwise every token will be refused.
-    fn warn_of_foreign(&self, issuers: &[Box<str>]) {
-        let Provider::Entra { authority } = &self.shared.identity.provider else { return };
-        for issuer in issuers.iter().filter(|issuer| !issuer.starts_with(&**authority)) {
-            let (identity, authority) = (&*self.shared.identity.name, &**authority);
-            tracing::warn!(identity, authority, issuer = &**issuer, "the discovery document names another issuer");
-        }
-    }
-
-    /// Keys that came in the clear are worth nothing where the provider is reached by TLS.
-    fn check_scheme(&self, address: &str) -> Result<(), DownloadError> {
-        let downgrade = self.tenant.discovery().starts_with("https:") && !address.starts_with("https:");
-        if downgrade { Err(DownloadError::Content("discovery")) } else { Ok(()) }
+        let deadline = Instant::now() + DOWNLOAD_TIMEOUT;
+        let Shared { identity, client, .. } = &*self.shared;
+        Discovery { identity, tenant: &self.tenant, client, deadline }.fetch(previous).await
     }
 
     fn take_over(&self, outcome: Result<Published, DownloadError>) -> bool {
@@ -286,16 +219,6 @@ impl Downloads {
     }
 }
 
-impl std::fmt::Display for DownloadError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Fault(what, fault) => write!(f, "{what}: {fault}"),
-            Self::Status(what, status) => write!(f, "{what}: status {status}"),
-            Self::Content(what) => write!(f, "{what}: document lacks what is needed"),
-        }
-    }
-}
-
 /// Waits for a download; one that never reports counts as failed.
 async fn finished(mut done: watch::Receiver<bool>) -> bool {
     let limit = Instant::now() + DOWNLOAD_TIMEOUT + Duration::from_secs(1);
@@ -303,11 +226,6 @@ async fn finished(mut done: watch::Receiver<bool>) -> bool {
         Ok(Ok(())) => *done.borrow(),
         _ => false,
     }
-}
-
-fn issuer(document: &Value, tenant_id: &str) -> Option<Box<str>> {
-    let issuer = document.get("issuer")?.as_str()?;
-    Some(issuer.replace("{tenantid}", tenant_id).into())
 }
 
 /// Half a second, doubled up to 15 seconds, or up to five minutes where there are keys to serve with.

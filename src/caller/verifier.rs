@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::claims::{Claims, Kind};
 use super::invalid::InvalidToken;
 use super::jws::CompactJws;
-use super::key_source::{KeySource, Published, Shared, Unknown, unix_now};
+use super::key_source::{KeySource, Shared, Unknown, unix_now};
 use super::keys::SigningKey;
 use crate::cache::BoundedCache;
 use crate::digest::Digest;
@@ -163,15 +163,12 @@ impl Verifier {
         if claims.kind == Kind::Neither {
             return Err(InvalidToken::NotAccessToken.into());
         }
-        let (published, key) = key(source, &jws.key_id).await?;
+        let key = key(source, &jws.key_id, &claims.issuer).await?;
         if !key.fits(jws.algorithm) {
             return Err(InvalidToken::Algorithm.into());
         }
         if !key.verifies(jws.signature, jws.signed, jws.algorithm) {
             return Err(InvalidToken::Signature.into());
-        }
-        if !published.issuers.contains(&claims.issuer) {
-            return Err(InvalidToken::Issuer(claims.issuer).into());
         }
         Ok(VerifiedCaller { claims, tenant: Arc::clone(source.tenant()), key })
     }
@@ -202,14 +199,18 @@ impl Verifier {
     }
 }
 
-async fn key(source: &Arc<KeySource>, key_id: &str) -> Result<(Arc<Published>, Arc<SigningKey>), VerifyError> {
+/// The key that a token names, if it signs for the issuer that the token names. Another issuer starts no download.
+async fn key(source: &Arc<KeySource>, key_id: &str, issuer: &str) -> Result<Arc<SigningKey>, VerifyError> {
     let published = source.current().ok_or(VerifyError::NoKeys)?;
-    if let Some(key) = published.keys.find(key_id) {
-        let key = Arc::clone(key);
-        return Ok((published, key));
+    if !published.issuers.iter().any(|known| **known == *issuer) {
+        return Err(InvalidToken::Issuer(issuer.into()).into());
     }
-    source.find_unknown(key_id).await.map_err(|unknown| match unknown {
+    if let Some(key) = published.keys.find(key_id, issuer) {
+        return Ok(Arc::clone(key));
+    }
+    source.find_unknown(key_id, issuer).await.map_err(|unknown| match unknown {
         Unknown::NotPublished => InvalidToken::UnknownKey.into(),
+        Unknown::ForOthers => InvalidToken::ForeignKey.into(),
         Unknown::Undecided => VerifyError::NoKeys,
     })
 }

@@ -151,6 +151,12 @@ pub(super) struct Identity {
     /// The address of the identity provider, without the tenant. Default: that of `cloud`. Its keys decide which tokens
     /// are genuine, and it is sent our credential.
     pub(super) authority: Option<String>,
+    /// The issuers (`iss`) of callers' tokens, compared exactly, where they are not those that the discovery documents
+    /// name: for Entra External ID or B2C behind a domain of your own. `{tenantid}` stands for the tenant's GUID; with
+    /// `tenant_id: caller` each entry must have it. Default: those of the discovery documents. Every key of the tenant
+    /// vouches for each of them, unless the key itself names another.
+    #[schemars(length(min = 1), extend("examples" = [["https://login.contoso.com/{tenantid}/v2.0"]]))]
+    pub(super) issuers: Option<Vec<String>>,
     /// Accept an authority with plain http on a host other than a loopback one. Default: `false`. Whoever is between
     /// the proxy and such an authority can read our credential and replace the signing keys: for tests only.
     #[serde(default)]

@@ -14,6 +14,7 @@ mod exchange;
 mod first;
 mod forward;
 mod paths;
+mod providers;
 mod refusals;
 mod relay;
 mod relay_body;

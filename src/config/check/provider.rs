@@ -32,9 +32,13 @@ pub(super) fn registered(
     node: &Node,
 ) -> Option<Registered> {
     let tenants = tenants(checker, identity, node);
-    let authority = authority(checker, identity, node)?;
-    let (tenants, client_id) = (tenants?, client_id?);
-    let tenant = |id: &str| Arc::new(Tenant::entra(&authority, id, client_id));
+    let authority = authority(checker, identity, node);
+    let issuers = issuers(checker, identity, node.key("issuers"));
+    let (tenants, authority, client_id) = (tenants?, authority?, client_id?);
+    let tenant = |id: &str| {
+        let tenant = Tenant::entra(&authority, id, client_id);
+        Arc::new(if issuers.is_empty() { tenant } else { tenant.with_issuers(&issuers) })
+    };
     let (tenants, anyone) = match tenants {
         Tenants::One(id) => {
             let only = tenant(&id);
@@ -46,7 +50,7 @@ pub(super) fn registered(
 }
 
 fn tenants(checker: &mut Checker<'_>, identity: &file::Identity, node: &Node) -> Option<Tenants> {
-    let by_caller = identity.tenant_id == "caller";
+    let by_caller = is_by_caller(identity);
     let listed = match &identity.tenants {
         Some(tenants) if by_caller => return listed(checker, tenants, node.key("tenants")).map(Tenants::Listed),
         None if by_caller => {
@@ -62,6 +66,10 @@ fn tenants(checker: &mut Checker<'_>, identity: &file::Identity, node: &Node) ->
         Some(_) => None,
         None => checker.refuse(node.key("tenant_id"), quoted(&identity.tenant_id), TENANT_ID),
     }
+}
+
+fn is_by_caller(identity: &file::Identity) -> bool {
+    identity.tenant_id == "caller"
 }
 
 /// An entry that is not a GUID has its finding; one that stands for several tenants is none.
@@ -86,6 +94,25 @@ fn authority(checker: &mut Checker<'_>, identity: &file::Identity, node: &Node) 
         (Some(text), None) => base_address(checker, text, identity.allow_http, node.key("authority")),
         (None, cloud) => Some(Cloud::from(cloud.unwrap_or_default()).authority().into()),
     }
+}
+
+/// The issuers that were given in place of those of discovery. They are kept as they are written, because that is how
+/// they are compared.
+fn issuers(checker: &mut Checker<'_>, identity: &file::Identity, node: &Node) -> Vec<Box<str>> {
+    let issuers = identity.issuers.as_deref().unwrap_or_default();
+    for (n, issuer) in issuers.iter().enumerate() {
+        let of_one = issuer.replace(PLACEHOLDER, EXAMPLE_TENANT);
+        let usable = protected(checker, &of_one, identity.allow_http, node.item(n)).is_some();
+        if usable && is_by_caller(identity) && !issuer.contains(PLACEHOLDER) {
+            checker.report(
+                node.item(n),
+                quoted(issuer),
+                "an issuer with \"{tenantid}\", so that each tenant has its own",
+            );
+        }
+    }
+    checker.no_repeats(issuers, node);
+    issuers.iter().map(|issuer| issuer.as_str().into()).collect()
 }
 
 /// An address of the provider to which more is appended.
@@ -117,6 +144,10 @@ impl From<file::Cloud> for Cloud {
 
 /// What Entra calls the tenant of a user whose own is not known.
 const ANY_ORGANIZATION: &str = "organizations";
+
+/// What stands for the GUID of a tenant in an issuer, and a GUID to try it with.
+const PLACEHOLDER: &str = "{tenantid}";
+const EXAMPLE_TENANT: &str = "11111111-2222-3333-4444-555555555555";
 
 const GUID: &str = "the tenant's GUID, such as \"11111111-2222-3333-4444-555555555555\"";
 const TENANT_ID: &str =

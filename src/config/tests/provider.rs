@@ -97,3 +97,35 @@ fn a_cloud_takes_the_place_of_an_authority() {
         ["5:12 found the text \"germany\"; accepted: \"public\", \"us_government\" or \"china\""]
     );
 }
+
+#[test]
+fn issuers_are_filled_in_for_each_tenant() {
+    let text = of_callers(&format!("[{ONE}, {TWO}]\n    issuers: ['https://login.contoso.com/{{tenantid}}/v2.0/']"));
+    let issuers: Vec<_> = identity(&text).tenants.iter().map(|tenant| tenant.issuers().map(<[_]>::to_vec)).collect();
+    let of = |id| Some(vec![format!("https://login.contoso.com/{id}/v2.0/").into()]);
+    assert_eq!(issuers, [of(ONE), of(TWO)]);
+    assert_eq!(identity(super::VALID).tenants[0].issuers(), None);
+}
+
+#[test]
+fn issuers_are_https_urls_told_once_each() {
+    assert_eq!(findings(&with_identity("issuers: []")), ["5:14 found an empty list; accepted: at least one entry"]);
+    assert_eq!(
+        findings(&with_identity("issuers: [contoso, 'https://a/{tenantid}', http://b, 'https://a/{tenantid}']")),
+        [
+            "5:15 found \"contoso\"; accepted: an http or https URL with a host, without user, password, query and fragment",
+            "5:48 found \"http://b\"; accepted: an https URL; http only with a loopback address or with \"allow_http: true\"",
+            "5:58 found \"https://a/{tenantid}\" a second time; accepted: each entry once",
+        ]
+    );
+}
+
+#[test]
+fn tenants_of_callers_share_no_issuer() {
+    assert_eq!(
+        findings(&of_callers(&format!("[{ONE}]\n    issuers: [https://login.contoso.com/v2.0]"))),
+        [
+            "5:15 found \"https://login.contoso.com/v2.0\"; accepted: an issuer with \"{tenantid}\", so that each tenant has its own"
+        ]
+    );
+}

@@ -2,6 +2,7 @@
 
 pub mod gate;
 pub mod log;
+pub mod provider;
 pub mod raw;
 pub mod refusal;
 pub mod tls;

@@ -14,9 +14,11 @@ use crate::support::log::access_line;
 use crate::support::refusal::Refusal;
 use crate::support::{World, at_once, eventually, listener};
 
-/// How often the key set was downloaded.
+/// How often the keys were downloaded; each time, that is one document and one key set of each version.
 fn downloads(world: &World) -> u64 {
-    world.emulator.counters().jwks
+    let counters = world.emulator.counters();
+    assert!(counters.jwks <= 2 * counters.discovery_v2, "{counters:?}");
+    counters.discovery_v2
 }
 
 async fn rotate(world: &World, keep_old: bool) {
@@ -141,7 +143,7 @@ async fn a_provider_that_hangs_at_the_start_does_not_hold_up_callers() {
     let emulator = Emulator::start(listener(), EmulatorOptions::default()).await.unwrap();
     emulator.faults().add(Fault::at(Endpoint::Jwks).delay(Duration::from_mins(1)));
     let world = World::around(emulator, "", ROUTES, |configuration| configuration).await;
-    eventually("the key set is being fetched", async || downloads(&world) == 1).await;
+    eventually("the key sets are being fetched", async || world.emulator.counters().jwks == 2).await;
     Refusal::idp_unavailable().check(&world, &world.get("/orders", &world.token()).await);
     assert_eq!((downloads(&world), world.token_requests(), world.target.total_hits()), (1, 0, 0));
 }
