@@ -63,9 +63,13 @@ pub enum Provider {
 pub struct Tenant {
     id: Box<str>,
     discovery: Box<str>,
+    /// Where the document may be instead, the likelier place first.
+    alternatives: Vec<Box<str>>,
     discovery_v1: Option<Box<str>>,
     issuers: Option<Vec<Box<str>>>,
     consent_uri: Option<Box<str>>,
+    /// The token endpoint that was given in place of the one that discovery names.
+    token_endpoint: Option<Box<str>>,
     endpoints: ArcSwapOption<Endpoints>,
 }
 
@@ -134,21 +138,40 @@ impl Tenant {
         Self {
             id: id.into(),
             discovery: address("v2.0/.well-known/openid-configuration"),
+            alternatives: Vec::new(),
             discovery_v1: Some(address(".well-known/openid-configuration")),
             issuers: None,
             consent_uri: Some(address(&format!("adminconsent?client_id={client_id}"))),
+            token_endpoint: None,
             endpoints: ArcSwapOption::from_pointee(endpoints),
         }
     }
 
-    /// A provider without tenants. Where tokens are exchanged is not known before [`Tenant::publish`].
+    /// A provider without tenants, whose document is where its issuer says (`OpenID` Connect Discovery section 4), or
+    /// where RFC 8414 section 3 or a common misreading of it has it.
+    pub fn of_issuer(issuer: &str) -> Self {
+        let base = issuer.trim_end_matches('/');
+        let path_at = base.find("://").map_or(0, |at| at + 3);
+        let path_at = base.get(path_at..).and_then(|rest| rest.find('/')).map_or(base.len(), |at| path_at + at);
+        let (origin, path) = base.split_at(path_at);
+        let mut alternatives = vec![format!("{origin}/.well-known/oauth-authorization-server{path}").into()];
+        if !path.is_empty() {
+            alternatives.push(format!("{base}/.well-known/oauth-authorization-server").into());
+        }
+        Self { alternatives, ..Self::oidc(&format!("{base}/.well-known/openid-configuration")) }
+    }
+
+    /// A provider without tenants whose document is at `discovery`. Where tokens are exchanged is not known before
+    /// [`Tenant::publish`].
     pub fn oidc(discovery: &str) -> Self {
         Self {
             id: "".into(),
             discovery: discovery.into(),
+            alternatives: Vec::new(),
             discovery_v1: None,
             issuers: None,
             consent_uri: None,
+            token_endpoint: None,
             endpoints: ArcSwapOption::empty(),
         }
     }
@@ -160,6 +183,14 @@ impl Tenant {
         self
     }
 
+    /// With this token endpoint in place of the one that discovery names; it is known from now on.
+    #[must_use]
+    pub fn with_token_endpoint(mut self, address: &str) -> Self {
+        self.endpoints = ArcSwapOption::from_pointee(Endpoints { token: address.into(), authorization: None });
+        self.token_endpoint = Some(address.into());
+        self
+    }
+
     /// Its GUID (`tid`); empty at a provider without tenants.
     pub fn id(&self) -> &str {
         &self.id
@@ -168,6 +199,11 @@ impl Tenant {
     /// The discovery document; at Entra that of the v2 endpoint. It names the keys.
     pub fn discovery(&self) -> &str {
         &self.discovery
+    }
+
+    /// Where the discovery document may be if it is not there, one after the other.
+    pub fn alternatives(&self) -> &[Box<str>] {
+        &self.alternatives
     }
 
     /// The discovery document of Entra's v1 endpoint; it names the issuer of v1 tokens.
@@ -190,6 +226,11 @@ impl Tenant {
         self.consent_uri.as_deref()
     }
 
+    /// The token endpoint that was given in place of the one that discovery names.
+    pub fn token_endpoint(&self) -> Option<&str> {
+        self.token_endpoint.as_deref()
+    }
+
     /// Where the provider is reached; nothing while its discovery document has not been read.
     pub fn endpoints(&self) -> Option<Arc<Endpoints>> {
         self.endpoints.load_full()
@@ -198,5 +239,49 @@ impl Tenant {
     /// Takes over what the discovery document says.
     pub fn publish(&self, endpoints: Endpoints) {
         self.endpoints.store(Some(Arc::new(endpoints)));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(issuer: &str) -> Vec<Box<str>> {
+        let tenant = Tenant::of_issuer(issuer);
+        [tenant.discovery().into()].into_iter().chain(tenant.alternatives().iter().cloned()).collect()
+    }
+
+    #[test]
+    fn the_document_is_where_the_issuer_says() {
+        let places = places("https://id.example/realms/demo");
+        assert_eq!(
+            places.iter().map(|place| &**place).collect::<Vec<_>>(),
+            [
+                "https://id.example/realms/demo/.well-known/openid-configuration",
+                "https://id.example/.well-known/oauth-authorization-server/realms/demo",
+                "https://id.example/realms/demo/.well-known/oauth-authorization-server",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_final_slash_is_not_doubled() {
+        for issuer in ["https://x.auth0.example/", "https://x.auth0.example"] {
+            let places = places(issuer);
+            assert_eq!(
+                places.iter().map(|place| &**place).collect::<Vec<_>>(),
+                [
+                    "https://x.auth0.example/.well-known/openid-configuration",
+                    "https://x.auth0.example/.well-known/oauth-authorization-server",
+                ]
+            );
+        }
+    }
+
+    #[test]
+    fn a_given_token_endpoint_is_known_beforehand() {
+        let tenant = Tenant::of_issuer("https://id.example").with_token_endpoint("https://id.example/t");
+        assert_eq!(tenant.endpoints().map(|endpoints| endpoints.token.clone()), Some("https://id.example/t".into()));
+        assert!(Tenant::of_issuer("https://id.example").endpoints().is_none());
     }
 }

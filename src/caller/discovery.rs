@@ -3,9 +3,10 @@
 
 use serde_json::Value;
 use tokio::time::Instant;
+use url::Url;
 
 use super::keys::KeySet;
-use crate::identity::{Cloud, Identity, Provider, Tenant};
+use crate::identity::{Cloud, Endpoints, Identity, Provider, Tenant};
 use crate::idp::{Answer, Fault, IdpClient};
 
 /// The issuers and keys of one tenant.
@@ -13,6 +14,8 @@ use crate::idp::{Answer, Fault, IdpClient};
 pub(super) struct Published {
     pub(super) issuers: Vec<Box<str>>,
     pub(super) keys: KeySet,
+    /// Where the provider is reached, if its document is what says so.
+    pub(super) endpoints: Option<Endpoints>,
 }
 
 /// One look at what a tenant publishes.
@@ -44,6 +47,7 @@ struct Part {
     keys: &'static str,
     issuers: Vec<Box<str>>,
     jwks_uri: Box<str>,
+    endpoints: Option<Endpoints>,
 }
 
 impl Discovery<'_> {
@@ -52,7 +56,7 @@ impl Discovery<'_> {
     /// The keys of the v1 document vouch for v1 tokens, those of the v2 document for v2 tokens; where both name the
     /// same key set, it is fetched once and vouches for both.
     pub(super) async fn fetch(&self, previous: &KeySet) -> Result<Published, DownloadError> {
-        let (main, v1) = tokio::join!(self.part("discovery", "keys", self.tenant.discovery()), self.v1());
+        let (main, v1) = tokio::join!(self.main(), self.v1());
         let (mut main, mut v1) = (main?, v1?);
         if let Some(same) = v1.take_if(|v1| v1.jwks_uri == main.jwks_uri) {
             main.issuers.extend(same.issuers);
@@ -63,7 +67,19 @@ impl Discovery<'_> {
             issuers.extend(v1.issuers);
             keys = keys.join(v1_keys);
         }
-        Ok(Published { issuers, keys })
+        Ok(Published { issuers, keys, endpoints: main.endpoints })
+    }
+
+    /// The main document, from the first place that has one.
+    async fn main(&self) -> Result<Part, DownloadError> {
+        let mut outcome = self.part("discovery", "keys", self.tenant.discovery()).await;
+        for address in self.tenant.alternatives() {
+            if !matches!(outcome, Err(DownloadError::Status("discovery", 404))) {
+                break;
+            }
+            outcome = self.part("discovery", "keys", address).await;
+        }
+        outcome
     }
 
     async fn v1(&self) -> Result<Option<Part>, DownloadError> {
@@ -100,7 +116,8 @@ impl Discovery<'_> {
         if address.starts_with("https:") && !jwks_uri.starts_with("https:") {
             return Err(DownloadError::Downgrade(what));
         }
-        Ok(Part { keys, issuers, jwks_uri: jwks_uri.into() })
+        let endpoints = self.endpoints(what, &document)?;
+        Ok(Part { keys, issuers, jwks_uri: jwks_uri.into(), endpoints })
     }
 
     /// The issuers that the keys of a document vouch for: the one that it names, unless others were given.
@@ -134,6 +151,22 @@ impl Discovery<'_> {
         Ok(())
     }
 
+    /// The endpoints that the document names. Those of Entra are known beforehand.
+    fn endpoints(&self, what: &'static str, document: &Value) -> Result<Option<Endpoints>, DownloadError> {
+        let Provider::Oidc { issuer } = &self.identity.provider else { return Ok(None) };
+        let secure = issuer.starts_with("https:");
+        let token = match self.tenant.token_endpoint() {
+            Some(given) => Some(given.into()),
+            None => endpoint(what, document, "token_endpoint", secure)?,
+        };
+        let authorization = endpoint(what, document, "authorization_endpoint", secure)?;
+        if token.is_none() {
+            let identity = &*self.identity.name;
+            tracing::warn!(identity, "the discovery document names no token endpoint: no token can be acquired");
+        }
+        Ok(token.map(|token| Endpoints { token, authorization }))
+    }
+
     async fn keys(&self, part: &Part, previous: &KeySet) -> Result<KeySet, DownloadError> {
         let answer = self.get(part.keys, &part.jwks_uri).await?;
         match KeySet::read(&answer.body, &part.issuers, self.tenant, previous) {
@@ -153,6 +186,21 @@ impl Discovery<'_> {
     }
 }
 
+/// An address that a document may name: http only where the issuer is, and fit for a quoted parameter of a challenge.
+fn endpoint(what: &'static str, document: &Value, name: &str, secure: bool) -> Result<Option<Box<str>>, DownloadError> {
+    let Some(address) = document.get(name).filter(|address| !address.is_null()) else { return Ok(None) };
+    let address = address.as_str().ok_or(DownloadError::Content(what))?;
+    let scheme = Url::parse(address).map_err(|_| DownloadError::Content(what))?.scheme().to_owned();
+    match scheme.as_str() {
+        "https" | "http" if address.bytes().any(|byte| !byte.is_ascii_graphic() || b"\"\\,".contains(&byte)) => {
+            Err(DownloadError::Content(what))
+        }
+        "http" if secure => Err(DownloadError::Downgrade(what)),
+        "https" | "http" => Ok(Some(address.into())),
+        _ => Err(DownloadError::Content(what)),
+    }
+}
+
 impl std::fmt::Display for DownloadError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -163,7 +211,7 @@ impl std::fmt::Display for DownloadError {
             Self::Downgrade(what) => write!(f, "{what}: an address without TLS in a document that came by TLS"),
             Self::Issuer(what, named, ours) => {
                 let named: String = named.chars().take(MAX_NAMED).collect();
-                write!(f, "{what}: the document names the issuer {named:?}, which is not of {ours}")
+                write!(f, "{what}: the document names the issuer {named:?}; accepted: {ours}")
             }
         }
     }
@@ -171,3 +219,39 @@ impl std::fmt::Display for DownloadError {
 
 /// As much of a foreign issuer is logged, in characters.
 const MAX_NAMED: usize = 128;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn read(address: &Value, secure: bool) -> Result<Option<Box<str>>, DownloadError> {
+        endpoint("discovery", &json!({ "token_endpoint": address }), "token_endpoint", secure)
+    }
+
+    #[test]
+    fn an_endpoint_is_https_where_the_issuer_is() {
+        assert_eq!(read(&json!("https://a/t?b=c"), true), Ok(Some("https://a/t?b=c".into())));
+        assert_eq!(read(&json!("http://a/t"), false), Ok(Some("http://a/t".into())));
+        assert_eq!(read(&json!("http://a/t"), true), Err(DownloadError::Downgrade("discovery")));
+        assert_eq!(read(&Value::Null, true), Ok(None));
+    }
+
+    #[test]
+    fn an_endpoint_fits_into_a_quoted_parameter() {
+        for address in
+            ["https://a/\"", "https://a/\\", "https://a/,", "https://a/ b", "https://a/\u{e9}", "ftp://a", "/t", ""]
+        {
+            assert_eq!(read(&json!(address), false), Err(DownloadError::Content("discovery")), "{address}");
+        }
+        assert_eq!(read(&json!(1), false), Err(DownloadError::Content("discovery")));
+    }
+
+    #[test]
+    fn a_foreign_issuer_is_told_on_one_line_of_bounded_length() {
+        let error = DownloadError::Issuer("discovery", "\n".repeat(1000).into(), "https://a".into());
+        let text = error.to_string();
+        assert!(text.ends_with("\"; accepted: https://a") && text.len() < 350 && !text.contains('\n'), "{text}");
+    }
+}

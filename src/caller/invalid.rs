@@ -33,6 +33,8 @@ pub enum InvalidToken {
     Issuer(Box<str>),
     /// It was issued for another audience; the first that it names.
     Audience(Box<str>),
+    /// It names no audience, as it is with Keycloak where no mapper adds one.
+    NoAudience,
     /// It was issued for Microsoft Graph.
     GraphAudience,
     /// It is for a user of another tenant; which.
@@ -43,6 +45,8 @@ pub enum InvalidToken {
     NotYetValid,
     /// It is an ID token, or something else that grants no access.
     NotAccessToken,
+    /// It is good only together with a proof that its sender has some key.
+    SenderConstrained,
 }
 
 impl InvalidToken {
@@ -66,13 +70,19 @@ impl InvalidToken {
             Self::Signature => "token signature is wrong",
             Self::Issuer(_) => "token comes from another issuer (iss)",
             Self::Audience(_) => "token was issued for another audience (aud)",
+            Self::NoAudience => {
+                "token has no audience (aud); the identity provider must add this API to it (Keycloak: an audience mapper)"
+            }
             Self::GraphAudience => {
                 "token was issued for Microsoft Graph; the client must ask for a token of this API (aud)"
             }
             Self::Tenant(_) => "token is for another tenant (tid)",
             Self::Expired => "token has expired (exp)",
             Self::NotYetValid => "token is not valid yet (nbf)",
-            Self::NotAccessToken => "token has no scp and no client: an ID token is not an access token",
+            Self::NotAccessToken => {
+                "token grants no access: an ID, refresh or logout token, or without scopes and client"
+            }
+            Self::SenderConstrained => "token is bound to a key of its sender (cnf), which is not proven to the proxy",
         }
     }
 }
@@ -95,6 +105,7 @@ fn claim_reason(name: &str) -> &'static str {
         "exp" => "token claim exp is missing or of the wrong type",
         "nbf" => "token claim nbf is of the wrong type",
         "tid" => "token claim tid is missing or of the wrong type",
+        "sub" => "token claim sub is missing or of the wrong type",
         "oid" => "token claims oid and sub are missing or of the wrong type",
         _ => "a token claim is of the wrong type",
     }

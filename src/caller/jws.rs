@@ -19,6 +19,8 @@ pub(super) struct CompactJws<'a> {
     pub(super) algorithm: Algorithm,
     /// The key that the header names.
     pub(super) key_id: String,
+    /// The header.
+    pub(super) header: Map<String, Value>,
     /// The payload.
     pub(super) claims: Map<String, Value>,
 }
@@ -41,7 +43,7 @@ impl<'a> CompactJws<'a> {
             _ => return Err(InvalidToken::NoKeyId),
         };
         let claims = decode(payload).ok_or(InvalidToken::MalformedClaims)?;
-        Ok(Self { signed, signature, algorithm, key_id, claims })
+        Ok(Self { signed, signature, algorithm, key_id, header, claims })
     }
 }
 

@@ -184,7 +184,10 @@ impl KeySource {
     fn take_over(&self, outcome: Result<Published, DownloadError>) -> bool {
         let (identity, tenant) = (&*self.shared.identity.name, self.tenant.id());
         match outcome {
-            Ok(published) => {
+            Ok(mut published) => {
+                if let Some(endpoints) = published.endpoints.take() {
+                    self.tenant.publish(endpoints);
+                }
                 tracing::info!(identity, tenant, keys = published.keys.len(), "signing keys loaded");
                 let published = Arc::new(published);
                 let previous = self.current.swap(Some(Arc::clone(&published)));

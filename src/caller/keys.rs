@@ -34,6 +34,7 @@ enum KeyFamily {
     Rsa,
     EcP256,
     EcP384,
+    Ed25519,
 }
 
 /// A member of `keys`; unknown members are of no interest (RFC 7517 section 4).
@@ -131,7 +132,7 @@ impl SigningKey {
 
     /// Whether a signature of this algorithm can come from this key.
     pub(super) fn fits(&self, algorithm: Algorithm) -> bool {
-        use Algorithm::{ES256, ES384, PS256, PS384, PS512, RS256, RS384, RS512};
+        use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
         if self.algorithm.is_some_and(|only| only != algorithm) {
             return false;
         }
@@ -139,6 +140,7 @@ impl SigningKey {
             KeyFamily::Rsa => matches!(algorithm, RS256 | RS384 | RS512 | PS256 | PS384 | PS512),
             KeyFamily::EcP256 => algorithm == ES256,
             KeyFamily::EcP384 => algorithm == ES384,
+            KeyFamily::Ed25519 => algorithm == EdDSA,
         }
     }
 
@@ -167,6 +169,7 @@ impl Jwk {
         let (key, family) = match self.kty.as_str() {
             "RSA" => self.rsa_key()?,
             "EC" => self.ec_key()?,
+            "OKP" => self.edwards_key()?,
             _ => return None,
         };
         let parts = [&self.alg, &self.n, &self.e, &self.crv, &self.x, &self.y];
@@ -207,6 +210,11 @@ impl Jwk {
         };
         let key = DecodingKey::from_ec_components(self.x.as_deref()?, self.y.as_deref()?).ok()?;
         Some((key, family))
+    }
+
+    fn edwards_key(&self) -> Option<(DecodingKey, KeyFamily)> {
+        let x = self.x.as_deref().filter(|_| self.crv.as_deref() == Some("Ed25519"))?;
+        Some((DecodingKey::from_ed_components(x).ok()?, KeyFamily::Ed25519))
     }
 }
 

@@ -13,7 +13,7 @@ use super::key_source::{KeySource, Shared, Unknown, unix_now};
 use super::keys::SigningKey;
 use crate::cache::BoundedCache;
 use crate::digest::Digest;
-use crate::identity::{Identity, Tenant};
+use crate::identity::{Identity, Provider, Tenant};
 use crate::idp::IdpClient;
 use crate::telemetry::Metrics;
 
@@ -27,17 +27,17 @@ pub struct VerifiedCaller {
 }
 
 impl VerifiedCaller {
-    /// The user's object ID (`oid`), or `sub` where the token has none.
+    /// The user: at Entra the object ID (`oid`), or `sub` where the token has none; elsewhere `sub`.
     pub fn subject(&self) -> &str {
         &self.claims.subject
     }
 
-    /// The tenant (`tid`), one of those of the identity.
+    /// The tenant (`tid`), one of those of the identity; the only one at a provider without tenants.
     pub fn tenant(&self) -> &Arc<Tenant> {
         &self.tenant
     }
 
-    /// The client application that acquired the token (`azp` or `appid`).
+    /// The client application that acquired the token (at Entra `azp` or `appid`; elsewhere `client_id`, `azp`, `cid`).
     pub fn client(&self) -> Option<&str> {
         self.claims.client.as_deref()
     }
@@ -47,18 +47,12 @@ impl VerifiedCaller {
         self.claims.kind == Kind::App
     }
 
-    /// Whether the caller says that it can handle claims challenges (`xms_cc` has `cp1`).
-    #[expect(clippy::unused_self, reason = "the claim is not read yet")]
-    pub fn handles_claims_challenges(&self) -> bool {
-        false
-    }
-
-    /// Whether the token has this scope (`scp`).
+    /// Whether the token has this scope (`scp`, elsewhere than at Entra `scope`).
     pub fn has_scope(&self, scope: &str) -> bool {
         self.claims.scopes.iter().any(|granted| **granted == *scope)
     }
 
-    /// Whether the token has this role (`roles`).
+    /// Whether the token has this role (`roles`; those of the realm at Keycloak).
     pub fn has_role(&self, role: &str) -> bool {
         self.claims.roles.iter().any(|granted| **granted == *role)
     }
@@ -156,7 +150,7 @@ impl Verifier {
         if !self.identity.algorithms.contains(&jws.algorithm) {
             return Err(InvalidToken::Algorithm.into());
         }
-        let claims = Claims::read(&jws.claims)?;
+        let claims = Claims::read(&self.identity.provider, jws)?;
         self.check_audience(&claims)?;
         let source = self.source(&claims)?;
         self.check_time(&claims)?;
@@ -177,7 +171,8 @@ impl Verifier {
         if claims.audiences.iter().any(|audience| self.identity.audiences.contains(audience)) {
             return Ok(());
         }
-        let for_graph = claims.audiences.iter().any(|audience| GRAPH.contains(&&**audience));
+        let is_entra = matches!(self.identity.provider, Provider::Entra { .. });
+        let for_graph = is_entra && claims.audiences.iter().any(|audience| GRAPH.contains(&&**audience));
         let first = claims.audiences.first().cloned().unwrap_or_default();
         Err(if for_graph { InvalidToken::GraphAudience } else { InvalidToken::Audience(first) })
     }

@@ -131,10 +131,10 @@ impl Default for Cache {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Identity {
-    /// The tenant's GUID: callers of other tenants are refused. Or `caller`: each token says by its `tid` which tenant
-    /// its caller is of, and `tenants` lists those that are accepted.
+    /// For Entra, where it is required: the tenant's GUID; callers of other tenants are refused. Or `caller`: each token
+    /// says by its `tid` which tenant its caller is of, and `tenants` lists those that are accepted.
     #[schemars(regex(pattern = r"^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|caller|.*\$\{.*)$"))]
-    pub(super) tenant_id: String,
+    pub(super) tenant_id: Option<String>,
     /// With `tenant_id: caller`, and only then: the GUIDs of the tenants whose callers are accepted. Callers of any
     /// other tenant are refused, there is no wildcard. Each tenant has keys and issuers of its own.
     #[schemars(
@@ -157,8 +157,20 @@ pub(super) struct Identity {
     /// vouches for each of them, unless the key itself names another.
     #[schemars(length(min = 1), extend("examples" = [["https://login.contoso.com/{tenantid}/v2.0"]]))]
     pub(super) issuers: Option<Vec<String>>,
-    /// Accept an authority with plain http on a host other than a loopback one. Default: `false`. Whoever is between
-    /// the proxy and such an authority can read our credential and replace the signing keys: for tests only.
+    /// In place of `tenant_id`: the issuer of any other `OpenID` provider, exactly as callers' tokens have it (`iss`). Its
+    /// discovery document names the keys that decide which tokens are genuine, and where our credential is sent; it is
+    /// at `/.well-known/openid-configuration` below the issuer, or where RFC 8414 has it.
+    #[schemars(extend("examples" = ["https://keycloak.example/realms/demo"]))]
+    pub(super) issuer: Option<String>,
+    /// The address of the discovery document, where it is not to be found by the issuer. Beside `issuer` only. Default:
+    /// found by the issuer, which it must then name itself; this one may name another.
+    pub(super) discovery: Option<String>,
+    /// The address where tokens are acquired. It is sent our credential. Beside `issuer` only. Default: the one that the
+    /// discovery document names, which must be https where the issuer is.
+    pub(super) token_endpoint: Option<String>,
+    /// Accept plain http for `authority`, `issuer`, `issuers`, `discovery` and `token_endpoint` on hosts other than
+    /// loopback ones. Default: `false`. Whoever is between the proxy and such an address can read our credential and
+    /// replace the signing keys: for tests only.
     #[serde(default)]
     pub(super) allow_http: bool,
     /// How we prove to be this application: one credential, or for a rotation a list of two. The second is tried when the
@@ -167,8 +179,8 @@ pub(super) struct Identity {
     pub(super) credential: Credentials,
     /// File in PEM with the authorities that may vouch for the identity provider. Default: those of the system.
     pub(super) ca_file: Option<String>,
-    /// The values of `aud` in a caller's token that are ours, compared exactly. Default: the client ID and
-    /// `api://` followed by it. A token for any other audience is refused.
+    /// The values of `aud` in a caller's token that are ours, compared exactly. Default: the client ID and, for Entra,
+    /// `api://` followed by it. A token for any other audience, or for none, is refused.
     #[schemars(length(min = 1))]
     pub(super) audiences: Option<Vec<String>>,
     /// The signature algorithms that a caller's token may have. Default: RS256.
@@ -271,6 +283,7 @@ pub(super) enum Algorithm {
     PS512,
     ES256,
     ES384,
+    EdDSA,
 }
 
 /// One route: which requests take it, where they go, and with which token.

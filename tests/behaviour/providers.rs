@@ -1,6 +1,7 @@
 //! Identity providers other than one tenant of Entra: several tenants, issuers of many kinds, and `OpenID` providers.
 
 mod issuers;
+mod openid;
 mod tenants;
 
 use obo_proxy::caller::InvalidToken;
@@ -22,10 +23,15 @@ const TWO: &str = "22222222-2222-3333-4444-555555555555";
 
 /// A proxy whose identity has these keys in place of `tenant_id` and `authority`; it may not be ready yet.
 async fn world(identity: &[&str]) -> World {
+    world_with(identity, ROUTES).await
+}
+
+/// The same with routes of its own.
+async fn world_with(identity: &[&str], routes: &str) -> World {
     let emulator = Emulator::start(listener(), EmulatorOptions::default()).await.unwrap();
     let authority = format!("    authority: {}\n", emulator.public_url());
     let keys = identity.iter().fold(String::new(), |keys, line| keys + "    " + line + "\n");
-    World::around(emulator, "", ROUTES, |configuration| {
+    World::around(emulator, "", routes, |configuration| {
         assert!(configuration.contains(&authority));
         configuration.replace(&format!("    tenant_id: {ONE}\n"), "").replace(&authority, &keys)
     })

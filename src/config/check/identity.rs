@@ -20,11 +20,13 @@ pub(super) fn identity(
         checker.findings.add(identities.key_position(name), format!("found the name {}", quoted(name)), LABEL);
     }
     let node = identities.key(name);
-    let client_id = client_id(checker, &identity.client_id, node.key("client_id"));
+    let is_entra = identity.issuer.is_none();
+    let client_id = client_id(checker, &identity.client_id, is_entra, node.key("client_id"));
     let registered = provider::registered(checker, &identity, client_id.as_deref(), node);
     let credentials = credential::credentials(checker, identity.credential.0, node.key("credential"));
     let ca = identity.ca_file.map(|path| pem::authorities(checker, &path, node.key("ca_file")));
-    let audiences = audiences(checker, identity.audiences, client_id.as_deref(), node.key("audiences"));
+    let audiences = audiences(checker, identity.audiences, node.key("audiences"))
+        .unwrap_or_else(|| default_audiences(client_id.as_deref().unwrap_or_default(), is_entra));
     let algorithms = algorithms(checker, &identity.algorithms, node.key("algorithms"));
     let clock_skew = checker.duration(&identity.clock_skew, node.key("clock_skew"), &CLOCK_SKEW);
     let timeout = checker.duration(&identity.timeout, node.key("timeout"), &TIMEOUT);
@@ -86,30 +88,31 @@ impl Names<'_> {
     }
 }
 
-fn client_id(checker: &mut Checker<'_>, text: &str, node: &Node) -> Option<Box<str>> {
-    if is_client_id(text) {
-        return Some(with_lower_case_guid(text.to_owned()));
+fn client_id(checker: &mut Checker<'_>, text: &str, is_entra: bool, node: &Node) -> Option<Box<str>> {
+    match is_client_id(text) {
+        true if is_entra => Some(with_lower_case_guid(text.to_owned())),
+        true => Some(text.into()),
+        false => checker.refuse(node, quoted(text), CLIENT_ID),
     }
-    checker.refuse(node, quoted(text), CLIENT_ID)
 }
 
-fn audiences(
-    checker: &mut Checker<'_>,
-    audiences: Option<Vec<String>>,
-    client_id: Option<&str>,
-    node: &Node,
-) -> Vec<Box<str>> {
-    let Some(audiences) = audiences else {
-        let client_id = client_id.unwrap_or_default();
-        return vec![client_id.into(), format!("api://{client_id}").into()];
-    };
+fn audiences(checker: &mut Checker<'_>, audiences: Option<Vec<String>>, node: &Node) -> Option<Vec<Box<str>>> {
+    let audiences = audiences?;
     for (n, audience) in audiences.iter().enumerate() {
         if audience.is_empty() || audience.contains(|c: char| c.is_whitespace() || c.is_control()) {
             checker.report(node.item(n), quoted(audience), "text without blanks, as \"aud\" has it");
         }
     }
     checker.no_repeats(&audiences, node);
-    audiences.into_iter().map(Into::into).collect()
+    Some(audiences.into_iter().map(Into::into).collect())
+}
+
+fn default_audiences(client_id: &str, is_entra: bool) -> Vec<Box<str>> {
+    let mut audiences = vec![client_id.into()];
+    if is_entra {
+        audiences.push(format!("api://{client_id}").into());
+    }
+    audiences
 }
 
 fn algorithms(checker: &mut Checker<'_>, algorithms: &[file::Algorithm], node: &Node) -> Vec<jsonwebtoken::Algorithm> {
@@ -129,6 +132,7 @@ impl From<file::Algorithm> for jsonwebtoken::Algorithm {
             file::Algorithm::PS512 => Self::PS512,
             file::Algorithm::ES256 => Self::ES256,
             file::Algorithm::ES384 => Self::ES384,
+            file::Algorithm::EdDSA => Self::EdDSA,
         }
     }
 }

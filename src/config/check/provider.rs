@@ -31,6 +31,73 @@ pub(super) fn registered(
     client_id: Option<&str>,
     node: &Node,
 ) -> Option<Registered> {
+    match &identity.issuer {
+        Some(issuer) => openid(checker, identity, issuer, node),
+        None => entra(checker, identity, client_id, node),
+    }
+}
+
+fn openid(checker: &mut Checker<'_>, identity: &file::Identity, issuer: &str, node: &Node) -> Option<Registered> {
+    report_keys_of_entra(checker, identity, node);
+    let mut usable = |key: &str, text: Option<&str>| {
+        text.is_none_or(|text| protected(checker, text, identity.allow_http, node.key(key)).is_some())
+    };
+    let usable = [
+        usable("issuer", Some(issuer)),
+        usable("discovery", identity.discovery.as_deref()),
+        usable("token_endpoint", identity.token_endpoint.as_deref()),
+    ];
+    usable.iter().all(|usable| *usable).then(|| {
+        let only = Arc::new(without_tenants(identity, issuer));
+        Registered {
+            provider: Provider::Oidc { issuer: issuer.into() },
+            tenants: vec![Arc::clone(&only)],
+            anyone: only,
+        }
+    })
+}
+
+/// Where the document is elsewhere, it may name another issuer; tokens may not.
+fn without_tenants(identity: &file::Identity, issuer: &str) -> Tenant {
+    let tenant = match &identity.discovery {
+        Some(discovery) => Tenant::oidc(discovery).with_issuers(&[issuer.into()]),
+        None => Tenant::of_issuer(issuer),
+    };
+    match &identity.token_endpoint {
+        Some(address) => tenant.with_token_endpoint(address),
+        None => tenant,
+    }
+}
+
+/// What belongs to Entra has no meaning at another provider.
+fn report_keys_of_entra(checker: &mut Checker<'_>, identity: &file::Identity, node: &Node) {
+    for (key, given) in [
+        ("tenant_id", identity.tenant_id.is_some()),
+        ("tenants", identity.tenants.is_some()),
+        ("cloud", identity.cloud.is_some()),
+        ("authority", identity.authority.is_some()),
+        ("issuers", identity.issuers.is_some()),
+    ] {
+        if given {
+            let accepted = "\"issuer\" alone, or \"tenant_id\" with what belongs to Entra";
+            checker.report(node.key(key), format!("both \"issuer\" and {}", quoted(key)), accepted);
+        }
+    }
+}
+
+fn entra(
+    checker: &mut Checker<'_>,
+    identity: &file::Identity,
+    client_id: Option<&str>,
+    node: &Node,
+) -> Option<Registered> {
+    for (key, given) in
+        [("discovery", identity.discovery.is_some()), ("token_endpoint", identity.token_endpoint.is_some())]
+    {
+        if given {
+            checker.report(node.key(key), format!("{} without \"issuer\"", quoted(key)), "it beside \"issuer\" only");
+        }
+    }
     let tenants = tenants(checker, identity, node);
     let authority = authority(checker, identity, node);
     let issuers = issuers(checker, identity, node.key("issuers"));
@@ -50,26 +117,25 @@ pub(super) fn registered(
 }
 
 fn tenants(checker: &mut Checker<'_>, identity: &file::Identity, node: &Node) -> Option<Tenants> {
-    let by_caller = is_by_caller(identity);
-    let listed = match &identity.tenants {
-        Some(tenants) if by_caller => return listed(checker, tenants, node.key("tenants")).map(Tenants::Listed),
-        None if by_caller => {
-            return checker.missing(node, "tenants", "the GUIDs of the tenants whose callers are accepted");
+    match (identity.tenant_id.as_deref(), &identity.tenants) {
+        (Some(CALLER), Some(tenants)) => listed(checker, tenants, node.key("tenants")).map(Tenants::Listed),
+        (Some(CALLER), None) => checker.missing(node, "tenants", "the GUIDs of the tenants whose callers are accepted"),
+        (None, _) => checker.missing(node, "tenant_id", format!("{TENANT_ID}; or \"issuer\" for another provider")),
+        (Some(text), tenants) => {
+            if tenants.is_some() {
+                let accepted = "it beside \"tenant_id: caller\" only";
+                checker.report(node.key("tenants"), "\"tenants\" beside one tenant", accepted);
+            }
+            match guid(text) {
+                Some(guid) => Some(Tenants::One(guid.into())),
+                None => checker.refuse(node.key("tenant_id"), quoted(text), TENANT_ID),
+            }
         }
-        other => other.is_some(),
-    };
-    if listed {
-        checker.report(node.key("tenants"), "\"tenants\" beside one tenant", "it beside \"tenant_id: caller\" only");
-    }
-    match guid(&identity.tenant_id) {
-        Some(guid) if !listed => Some(Tenants::One(guid.into())),
-        Some(_) => None,
-        None => checker.refuse(node.key("tenant_id"), quoted(&identity.tenant_id), TENANT_ID),
     }
 }
 
 fn is_by_caller(identity: &file::Identity) -> bool {
-    identity.tenant_id == "caller"
+    identity.tenant_id.as_deref() == Some(CALLER)
 }
 
 /// An entry that is not a GUID has its finding; one that stands for several tenants is none.
@@ -141,6 +207,9 @@ impl From<file::Cloud> for Cloud {
         }
     }
 }
+
+/// What `tenant_id` says where the tenant is that of the caller.
+const CALLER: &str = "caller";
 
 /// What Entra calls the tenant of a user whose own is not known.
 const ANY_ORGANIZATION: &str = "organizations";

@@ -129,3 +129,99 @@ fn tenants_of_callers_share_no_issuer() {
         ]
     );
 }
+
+/// The valid file with an issuer in place of the tenant, on line 3, and this further line.
+fn of_issuer(issuer: &str, line: &str) -> String {
+    with(&format!("tenant_id: {ONE}\n"), &format!("issuer: {issuer}\n{line}"))
+}
+
+const KEYCLOAK: &str = "https://keycloak.example/realms/demo";
+
+#[test]
+fn an_issuer_takes_the_place_of_a_tenant() {
+    for issuer in [KEYCLOAK, "https://x.auth0.example/", "http://127.0.0.1:8080/realms/Demo"] {
+        let identity = identity(&of_issuer(issuer, ""));
+        assert_eq!(identity.provider, Provider::Oidc { issuer: issuer.into() });
+        assert_eq!((identity.tenants.len(), identity.anyone.id()), (1, ""));
+        assert!(identity.anyone.endpoints().is_none() && identity.anyone.issuers().is_none());
+        let found = format!("{}/.well-known/openid-configuration", issuer.trim_end_matches('/'));
+        assert_eq!(identity.anyone.discovery(), found);
+    }
+}
+
+#[test]
+fn client_ids_and_audiences_elsewhere_are_as_they_are_written() {
+    let client_id = "AAAA1111-aaaa-2222-bbbb-3333cccc4444";
+    let text = of_issuer(KEYCLOAK, "").replace("00001111-aaaa-2222-bbbb-3333cccc4444", client_id);
+    let identity = identity(&text);
+    assert_eq!((&*identity.client_id, &*identity.audiences), (client_id, &[client_id.into()][..]));
+}
+
+#[test]
+fn the_document_and_the_token_endpoint_may_be_told() {
+    let lines = "    discovery: https://id.internal/doc\n    token_endpoint: https://id.internal/token\n";
+    let identity = identity(&of_issuer(KEYCLOAK, lines));
+    assert_eq!(identity.anyone.discovery(), "https://id.internal/doc");
+    assert!(identity.anyone.alternatives().is_empty());
+    assert_eq!(identity.anyone.issuers(), Some(&[KEYCLOAK.into()][..]));
+    let endpoints = identity.anyone.endpoints().expect("known beforehand");
+    assert_eq!((&*endpoints.token, &endpoints.authorization), ("https://id.internal/token", &None));
+}
+
+#[test]
+fn one_of_tenant_and_issuer_is_required() {
+    assert_eq!(
+        findings(&with(&format!("    tenant_id: {ONE}\n"), "")),
+        [
+            "3:5 missing key \"tenant_id\"; accepted: the tenant's GUID, such as \"11111111-2222-3333-4444-555555555555\", or \
+             \"caller\" with a list of \"tenants\"; or \"issuer\" for another provider"
+        ]
+    );
+}
+
+#[test]
+fn keys_of_entra_beside_an_issuer_are_refused() {
+    for (line, column) in [
+        (format!("tenant_id: {ONE}"), 16),
+        (format!("tenants: [{ONE}]"), 14),
+        ("cloud: public".to_owned(), 12),
+        ("authority: https://login.microsoftonline.com".to_owned(), 16),
+        ("issuers: ['https://a/{tenantid}']".to_owned(), 14),
+    ] {
+        let key = line.split(':').next().unwrap();
+        assert_eq!(
+            findings(&of_issuer(KEYCLOAK, &format!("    {line}\n"))),
+            [format!(
+                "4:{column} found both \"issuer\" and \"{key}\"; accepted: \"issuer\" alone, or \"tenant_id\" with what \
+                 belongs to Entra"
+            )]
+        );
+    }
+}
+
+#[test]
+fn keys_of_other_providers_without_an_issuer_are_refused() {
+    for (key, column) in [("discovery", 16), ("token_endpoint", 21)] {
+        assert_eq!(
+            findings(&with_identity(&format!("{key}: https://a"))),
+            [format!("5:{column} found \"{key}\" without \"issuer\"; accepted: it beside \"issuer\" only")]
+        );
+    }
+}
+
+#[test]
+fn addresses_of_a_provider_are_https_urls() {
+    let http = "accepted: an https URL; http only with a loopback address or with \"allow_http: true\"";
+    assert_eq!(findings(&of_issuer("http://id.example", "")), [format!("3:13 found \"http://id.example\"; {http}")]);
+    assert_eq!(
+        findings(&of_issuer("id.example", "")),
+        [
+            "3:13 found \"id.example\"; accepted: an http or https URL with a host, without user, password, query and fragment"
+        ]
+    );
+    assert_eq!(
+        findings(&of_issuer(KEYCLOAK, "    discovery: http://a\n    token_endpoint: http://b\n")),
+        [format!("4:16 found \"http://a\"; {http}"), format!("5:21 found \"http://b\"; {http}")]
+    );
+    settings(&of_issuer("http://id.example", "    allow_http: true\n"));
+}

@@ -99,7 +99,7 @@ fn words_are_told_with_those_that_are_known() {
         (
             with_identity("algorithms: [RS256, none]"),
             "5:25 found the text \"none\"; accepted: \"RS256\", \"RS384\", \"RS512\", \"PS256\", \"PS384\", \"PS512\", \
-             \"ES256\" or \"ES384\"",
+             \"ES256\", \"ES384\" or \"EdDSA\"",
         ),
         (
             with_route("grant: token_exchange"),
@@ -176,7 +176,7 @@ fn all_findings_are_told_at_once_in_the_order_of_the_file() {
 
 #[test]
 fn a_part_with_a_finding_causes_no_further_ones_elsewhere() {
-    let text = with("    tenant_id", "    tenant").replace("    target", "    targets");
+    let text = with("    client_id", "    client").replace("    target", "    targets");
     let found = findings(&text);
     assert_eq!(found.len(), 4, "{found:?}");
     assert!(found.iter().all(|line| line.contains("unknown key") || line.contains("missing key")), "{found:?}");
