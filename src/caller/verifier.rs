@@ -47,6 +47,11 @@ impl VerifiedCaller {
         self.claims.kind == Kind::App
     }
 
+    /// Whether the client declared that it can handle claims challenges (`xms_cc` of Entra has `cp1`).
+    pub fn handles_claims_challenges(&self) -> bool {
+        self.claims.handles_claims_challenges
+    }
+
     /// Whether the token has this scope (`scp`, elsewhere than at Entra `scope`).
     pub fn has_scope(&self, scope: &str) -> bool {
         self.claims.scopes.iter().any(|granted| **granted == *scope)

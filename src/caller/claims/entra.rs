@@ -28,7 +28,15 @@ pub(super) fn read(object: &Map<String, Value>) -> Result<Claims, InvalidToken> 
         scopes,
         roles: one_or_many(object, "roles")?.unwrap_or_default(),
         client,
+        handles_claims_challenges: has_capability(object, "cp1"),
     })
+}
+
+/// Whether `xms_cc`, a list or one text, has this capability in any case. A value of another type declares nothing; it
+/// is no reason to refuse a token.
+fn has_capability(object: &Map<String, Value>, name: &str) -> bool {
+    let declared = one_or_many(object, "xms_cc").ok().flatten().unwrap_or_default();
+    declared.iter().any(|capability| capability.eq_ignore_ascii_case(name))
 }
 
 /// A user's access token has scopes; an app-only one says so or at least names its client; an ID token has neither, or
@@ -102,6 +110,29 @@ mod tests {
             (json!({"idtyp": 1}), "idtyp"),
         ] {
             assert_eq!(claims(&change).unwrap_err(), InvalidToken::Claim(name), "{change}");
+        }
+    }
+
+    #[test]
+    fn a_client_that_declares_cp1_handles_claims_challenges() {
+        for (declared, expected) in [
+            (json!(["cp1"]), true),
+            (json!(["protapp", "CP1"]), true),
+            (json!("cp1"), true),
+            (json!("Cp1"), true),
+            (Value::Null, false),
+            (json!([]), false),
+            (json!(["cp10", "cp"]), false),
+            (json!("cp1 protapp"), false),
+            (json!(["cp1", 1]), false),
+            (json!({"cp1": true}), false),
+            (json!(1), false),
+        ] {
+            assert_eq!(
+                claims(&json!({ "xms_cc": declared })).unwrap().handles_claims_challenges,
+                expected,
+                "{declared}"
+            );
         }
     }
 }

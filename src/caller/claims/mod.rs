@@ -25,6 +25,8 @@ pub(super) struct Claims {
     pub(super) roles: Vec<Box<str>>,
     pub(super) client: Option<Box<str>>,
     pub(super) kind: Kind,
+    /// Whether the client declared that it can handle claims challenges.
+    pub(super) handles_claims_challenges: bool,
 }
 
 /// What a token stands for.

@@ -31,6 +31,7 @@ pub(super) fn read(header: &Map<String, Value>, object: &Map<String, Value>) -> 
             (true, true) => Kind::App,
             (true, false) => Kind::User,
         },
+        handles_claims_challenges: false,
     })
 }
 
