@@ -9,6 +9,8 @@ mod jws;
 mod key_source;
 mod keys;
 mod requirements;
+#[cfg(test)]
+mod vectors;
 mod verifier;
 
 pub use bearer::{BearerError, MAX_TOKEN, bearer_token};
