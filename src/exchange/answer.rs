@@ -94,10 +94,10 @@ fn seconds(value: &Value) -> Duration {
 }
 
 /// An assertion lives until `expires_on`, seconds since 1970 (article, "Response with SAML assertion").
-fn assertion_lifetime(expires_in: Option<Duration>, expires_on: Option<Duration>) -> Duration {
+fn assertion_lifetime(lifetime: Option<Duration>, end: Option<Duration>) -> Duration {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let until = expires_on.map(|end| end.saturating_sub(now));
-    match (expires_in, until) {
+    let until = end.map(|end| end.saturating_sub(now));
+    match (lifetime, until) {
         (Some(lifetime), Some(until)) => lifetime.min(until),
         (lifetime, until) => lifetime.or(until).unwrap_or_default(),
     }

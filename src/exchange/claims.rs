@@ -95,14 +95,13 @@ mod tests {
         prop::collection::btree_map("[a-c]", object, 0..4).prop_map(|map| map.into_iter().collect())
     }
 
-    fn unique(mut values: Vec<Value>) -> Value {
-        values.dedup();
+    fn unique(values: Vec<Value>) -> Value {
         let mut kept = Vec::new();
-        values.into_iter().for_each(|value| {
+        for value in values {
             if !kept.contains(&value) {
                 kept.push(value);
             }
-        });
+        }
         Value::Array(kept)
     }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::definition::{Caller, Exchange, Principal};
 use super::error::ExchangeError;
-use super::exchange::{Caller, Exchange, Principal};
 use super::fetch::Fetcher;
 use super::flight::{Flights, Role};
 use super::lifetime::Phase;
@@ -57,9 +57,8 @@ impl Exchanger {
         let key = exchange.key(principal.digest, principal.caller.tenant());
         let token = self.fetcher.tokens.find(&key)?;
         match token.phase() {
-            Phase::Fresh => {}
             Phase::Renewable if token.begin_renewal() => self.renew_beside(exchange, principal, key),
-            Phase::Renewable => {}
+            Phase::Fresh | Phase::Renewable => {}
             Phase::Due | Phase::Ended => return None,
         }
         self.metrics.token_cache_hit();

@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use super::answer::{Expected, Granted};
 use super::attempt::Question;
+use super::definition::{Caller, Exchange, TokenSource};
 use super::endpoints::{Endpoint, Endpoints};
 use super::error::ExchangeError;
-use super::exchange::{Caller, Exchange, TokenSource};
 use super::exchanger::Key;
 use super::form::{self, Subject};
 use super::grant::{AssertionGrant, Grant};

@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn the_identity_provider_may_say_when_to_renew() {
-        let asked = Given { refresh_in: Some(Duration::from_secs(1800)), ..given(3600, 9999) };
+        let asked = Given { refresh_in: Some(Duration::from_mins(30)), ..given(3600, 9999) };
         assert_eq!(seconds(asked), (Some(1800), 3300, 3600));
         assert_eq!(seconds(Given { jitter: 1.0, ..asked }).0, Some(1620));
         assert_eq!(seconds(Given { refresh_in: Some(Duration::from_secs(9999)), ..asked }).0, Some(3300));

@@ -1,6 +1,6 @@
 //! From token A to what the target gets: the request to the identity provider, its answer, and what is remembered of it.
 //!
-//! Pure parts: `grant` (what is asked for), `claims` and `form` (how), `answer`, `refusal` and `aadsts` (what came of it),
+//! Pure parts: `grant` (what is asked for), `definition`, `claims` and `form` (how), `answer`, `refusal` and `aadsts` (what came of it),
 //! `lifetime`. With I/O: `credential` (who asks), `attempt` (one question with patience), `fetch` (one exchange),
 //! `exchanger` (the cache, and one fetch for all who wait). In between `endpoints`, `breaker` and `refusals` hold back
 //! what would be asked in vain.
@@ -11,9 +11,9 @@ mod attempt;
 mod breaker;
 mod claims;
 mod credential;
+mod definition;
 mod endpoints;
 mod error;
-mod exchange;
 mod exchanger;
 mod fetch;
 mod flight;
@@ -30,8 +30,8 @@ mod token;
 use std::time::Duration;
 
 pub use credential::{Authenticator, CredentialPart, Unusable, check as check_credential};
+pub use definition::{Exchange, Principal};
 pub use error::{ExchangeError, IdpRefusal};
-pub use exchange::{Exchange, Principal};
 pub use exchanger::{Exchanger, Source};
 pub use grant::{AssertionGrant, Delivery, Grant, OnBehalfOf, Saml, SamlVersion, TokenExchange};
 pub use token::TokenB;

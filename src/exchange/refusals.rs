@@ -65,11 +65,13 @@ fn lifetime(error: &ExchangeError, longest: Duration) -> Option<Duration> {
         | ExchangeError::BadToken(_) => Some(longest),
         ExchangeError::ConsentRequired(_) => Some(longest.min(CONSENT)),
         ExchangeError::Misconfigured(_) => Some(longest.min(OWN_FAULT)),
-        // What concerns the whole client is held by the endpoint.
-        ExchangeError::Throttled { whole_client: true, .. } => None,
-        ExchangeError::Throttled { retry_after, .. } => Some(retry_after.unwrap_or(UNTIMED_WAIT)),
+        ExchangeError::Throttled { whole_client: false, retry_after, .. } => Some(retry_after.unwrap_or(UNTIMED_WAIT)),
         ExchangeError::Unavailable { retry_after, .. } => *retry_after,
-        ExchangeError::NoCredential(_) | ExchangeError::HeldBack { .. } | ExchangeError::Timeout => None,
+        // What concerns the whole client is held by the endpoint.
+        ExchangeError::Throttled { whole_client: true, .. }
+        | ExchangeError::NoCredential(_)
+        | ExchangeError::HeldBack { .. }
+        | ExchangeError::Timeout => None,
     }
 }
 

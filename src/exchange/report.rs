@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::aadsts;
 use super::answer::Granted;
+use super::definition::Exchange;
 use super::error::{ExchangeError, IdpRefusal};
-use super::exchange::Exchange;
 use crate::identity::Tenant;
 use crate::telemetry::{ExchangeOutcome, Metrics};
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::credential::Authenticator;
-use super::exchange::Exchange;
+use super::definition::Exchange;
 use super::grant::Grant;
 use crate::identity::{Credential, Identity, Provider, SecretSource, Tenant};
 use crate::idp::IdpClient;

@@ -87,8 +87,9 @@ impl Rejection {
     /// How long the caller should wait, where waiting helps.
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Exchange(ExchangeError::Throttled { retry_after, .. }) => Some(retry_after.unwrap_or(RETRY_AFTER)),
-            Self::Exchange(ExchangeError::Unavailable { retry_after, .. }) => Some(retry_after.unwrap_or(RETRY_AFTER)),
+            Self::Exchange(
+                ExchangeError::Throttled { retry_after, .. } | ExchangeError::Unavailable { retry_after, .. },
+            ) => Some(retry_after.unwrap_or(RETRY_AFTER)),
             Self::Exchange(ExchangeError::HeldBack { retry_after, .. }) => Some(*retry_after),
             Self::Exchange(ExchangeError::Timeout) | Self::NoKeys => Some(RETRY_AFTER),
             _ => None,

@@ -15,10 +15,7 @@ pub(super) fn credentials(
     node: &Node,
 ) -> Option<Vec<Credential>> {
     let count = credentials.len();
-    if count > 2 {
-        return checker.refuse(node, format!("{count} credentials"), "one, or two for a rotation");
-    }
-    let mut checked = Vec::new();
+    let mut read_ones = Vec::new();
     let mut ended = Vec::new();
     for (n, credential) in credentials.into_iter().enumerate() {
         let node = if node.is_list() { node.item(n) } else { node };
@@ -28,13 +25,15 @@ pub(super) fn credentials(
             Err(unusable) if unusable.has_ended() => ended.push((node, unusable)),
             Err(unusable) => report(checker, &credential, &unusable, node),
         }
-        checked.push(credential);
+        read_ones.push(credential);
     }
     // While one of two serves, a certificate that has ended must not keep the proxy from starting.
     if ended.len() == count {
-        ended.iter().for_each(|(node, unusable)| report_at(checker, node.key("certificate"), unusable, CERTIFICATE));
+        for (node, unusable) in ended {
+            report_at(checker, node.key("certificate"), &unusable, CERTIFICATE);
+        }
     }
-    (checked.len() == count).then_some(checked)
+    (read_ones.len() == count).then_some(read_ones)
 }
 
 /// Checks the credential of a client at a target's token endpoint.

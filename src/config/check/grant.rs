@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::route::requirements;
 use super::text::{CLIENT_ID, is_client_id};
-use super::{Checker, address, credential, scope};
+use super::{Checker, Refused, address, credential, scope};
 use crate::config::document::Node;
 use crate::config::file;
 use crate::config::findings::quoted;
@@ -45,23 +45,18 @@ impl Asked {
 /// Checks what the route does; `node` is the route.
 pub(super) fn services(checker: &mut Checker<'_>, asked: Asked, node: &Node) -> Option<Services> {
     let Asked { grant, parts, require, app_only } = asked;
-    let apps = app_only.map(|app_only| app_service(checker, app_only, node.key("app_only")));
+    let apps = app_only.map(|app_only| app_service(checker, app_only, node.key("app_only")).ok_or(Refused)).transpose();
     let service = service(checker, grant, parts, require, node);
-    if grant == file::Grant::ClientCredentials && apps.is_some() {
+    if grant == file::Grant::ClientCredentials && !matches!(apps, Ok(None)) {
         let found = "\"app_only\" beside \"grant: client_credentials\", which is for applications already";
         return checker.refuse(node.key("app_only"), found, "one of them");
     }
-    let (service, apps) = (service?, transposed(apps)?);
+    let (service, apps) = (service?, apps.ok()?);
     Some(match grant {
         file::Grant::ClientCredentials => Services { users: None, apps: Some(service) },
         file::Grant::None => Services { apps: apps.or_else(|| Some(service.clone())), users: Some(service) },
         file::Grant::OnBehalfOf | file::Grant::TokenExchange => Services { users: Some(service), apps },
     })
-}
-
-/// Nothing where something was given and refused.
-fn transposed<T>(checked: Option<Option<T>>) -> Option<Option<T>> {
-    checked.map_or(Some(None), |value| value.map(Some))
 }
 
 fn app_service(checker: &mut Checker<'_>, app_only: file::AppOnly, node: &Node) -> Option<ServiceSettings> {
@@ -89,7 +84,7 @@ fn service(
     let grant = match grant {
         file::Grant::OnBehalfOf => on_behalf_of(checker, parts, node).map(Grant::OnBehalfOf),
         file::Grant::ClientCredentials => client_credentials(checker, parts, node),
-        file::Grant::TokenExchange => token_exchange(checker, parts, node).map(Grant::TokenExchange),
+        file::Grant::TokenExchange => Some(Grant::TokenExchange(token_exchange(checker, parts, node))),
         file::Grant::None => Some(Grant::None),
     };
     Some(ServiceSettings { grant: grant?, require })
@@ -119,13 +114,13 @@ fn on_behalf_of(checker: &mut Checker<'_>, parts: Parts, node: &Node) -> Option<
     let Some(scopes) = parts.scopes else {
         return checker.missing(node, "scopes", "scopes of the target's API, or \"grant: none\"");
     };
-    let claims = parts.claims.map(|text| claims(checker, &text, node.key("claims")));
-    let saml = parts.saml.map(|wanted| saml(checker, wanted, node.key("saml")));
-    if saml.is_some() {
+    let claims = parts.claims.map(|text| claims(checker, &text, node.key("claims")).ok_or(Refused)).transpose();
+    let saml = parts.saml.map(|wanted| saml(checker, wanted, node.key("saml")).ok_or(Refused)).transpose();
+    if !matches!(saml, Ok(None)) {
         scope::entity(checker, &scopes, node.key("scopes"));
     }
     let scopes = scope::scopes(checker, scopes, node.key("scopes"));
-    Some(OnBehalfOf { scopes, claims: transposed(claims)?, saml: transposed(saml)? })
+    Some(OnBehalfOf { scopes, claims: claims.ok()?, saml: saml.ok()? })
 }
 
 fn claims(checker: &mut Checker<'_>, text: &str, node: &Node) -> Option<Map<String, Value>> {
@@ -143,8 +138,8 @@ fn client_credentials(checker: &mut Checker<'_>, parts: Parts, node: &Node) -> O
     Some(Grant::ClientCredentials { scopes: scope::application(checker, scopes, node.key("scopes")) })
 }
 
-fn token_exchange(checker: &mut Checker<'_>, parts: Parts, node: &Node) -> Option<TokenExchange> {
-    let wanted = parts.token_exchange.unwrap_or_else(file::TokenExchange::plain);
+fn token_exchange(checker: &mut Checker<'_>, parts: Parts, node: &Node) -> TokenExchange {
+    let wanted = parts.token_exchange.unwrap_or_default();
     let node_of = node.key("token_exchange");
     let filled = |text: &str| !text.is_empty() && !text.contains(char::is_control);
     for (key, values) in [("audience", &wanted.audience), ("resource", &wanted.resource)] {
@@ -170,14 +165,14 @@ fn token_exchange(checker: &mut Checker<'_>, parts: Parts, node: &Node) -> Optio
     }
     let scopes = parts.scopes.map(|scopes| scope::plain(checker, scopes, node.key("scopes"))).unwrap_or_default();
     let boxed = |list: Vec<String>| list.into_iter().map(Into::into).collect();
-    Some(TokenExchange {
+    TokenExchange {
         scopes,
         audiences: boxed(wanted.audience),
         resources: boxed(wanted.resource),
         subject_token_type: wanted.subject_token_type.into(),
         requested_token_type: wanted.requested_token_type.map(Into::into),
         parameters: wanted.parameters.into_iter().map(|(name, value)| (name.into(), value.into())).collect(),
-    })
+    }
 }
 
 fn saml(checker: &mut Checker<'_>, saml: file::Saml, node: &Node) -> Option<Saml> {
@@ -215,35 +210,18 @@ fn saml_header(checker: &mut Checker<'_>, header: file::SamlHeader, node: &Node)
 
 fn saml_token_endpoint(checker: &mut Checker<'_>, endpoint: file::SamlTokenEndpoint, node: &Node) -> Option<Delivery> {
     let address = address::parse(checker, &endpoint.url, node.key("url"));
-    let client_id = endpoint.client_id.filter(|id| {
-        let valid = is_client_id(id);
-        if !valid {
-            checker.report(node.key("client_id"), quoted(id), CLIENT_ID);
-        }
-        valid
-    });
-    let credential =
-        endpoint.credential.map(|credential| credential::credential(checker, credential, node.key("credential")));
-    if credential.is_some() && client_id.is_none() {
+    if let Some(client_id) = endpoint.client_id.as_deref().filter(|id| !is_client_id(id)) {
+        return checker.refuse(node.key("client_id"), quoted(client_id), CLIENT_ID);
+    }
+    if endpoint.credential.is_some() && endpoint.client_id.is_none() {
         return checker.missing(node, "client_id", "our client ID there, which the credential proves");
     }
+    let check = |credential| credential::credential(checker, credential, node.key("credential")).ok_or(Refused);
+    let credential = endpoint.credential.map(check).transpose();
     let scopes = scope::plain(checker, endpoint.scopes, node.key("scopes"));
+    let (client_id, credential) = (endpoint.client_id.map(Into::into), credential.ok()?);
     let endpoint = address?.url.as_str().into();
-    let (client_id, credential) = (client_id.map(Into::into), transposed(credential)?);
     Some(Delivery::TokenEndpoint(AssertionGrant { endpoint, client_id, credential, scopes }))
-}
-
-impl file::TokenExchange {
-    /// What holds where the route says nothing.
-    fn plain() -> Self {
-        Self {
-            audience: Vec::new(),
-            resource: Vec::new(),
-            subject_token_type: file::default_subject_token_type(),
-            requested_token_type: None,
-            parameters: std::collections::BTreeMap::new(),
-        }
-    }
 }
 
 const ONE_DELIVERY: &str = "exactly one of \"header\" and \"token_endpoint\"";

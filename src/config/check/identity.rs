@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::text::{CLIENT_ID, LABEL, is_client_id, is_label, with_lower_case_guid};
-use super::{Checker, Range, credential, pem, provider};
+use super::{Checker, Range, Refused, credential, pem, provider};
 use crate::config::document::Node;
 use crate::config::file;
 use crate::config::findings::{quoted, quoted_choice, suggestion};
@@ -20,11 +20,16 @@ pub(super) fn identity(
         checker.findings.add(identities.key_position(name), format!("found the name {}", quoted(name)), LABEL);
     }
     let node = identities.key(name);
+    let identity = with_variables(checker, identity);
     let is_entra = identity.issuer.is_none();
-    let client_id = client_id(checker, &identity.client_id, is_entra, node.key("client_id"));
+    let client_id = match &identity.client_id {
+        Some(text) => client_id(checker, text, is_entra, node.key("client_id")),
+        None => checker.missing(node, "client_id", "the application (client) ID"),
+    };
     let registered = provider::registered(checker, &identity, client_id.as_deref(), node);
     let credentials = credential::credentials(checker, identity.credential.0, node.key("credential"));
-    let ca = identity.ca_file.map(|path| pem::authorities(checker, &path, node.key("ca_file")));
+    let ca =
+        identity.ca_file.map(|path| pem::authorities(checker, &path, node.key("ca_file")).ok_or(Refused)).transpose();
     let audiences = audiences(checker, identity.audiences, node.key("audiences"))
         .unwrap_or_else(|| default_audiences(client_id.as_deref().unwrap_or_default(), is_entra));
     let algorithms = algorithms(checker, &identity.algorithms, node.key("algorithms"));
@@ -39,7 +44,7 @@ pub(super) fn identity(
         anyone: registered.anyone,
         client_id: client_id?,
         credentials: credentials?,
-        ca: transposed(ca)?,
+        ca: ca.ok()?,
         audiences,
         algorithms,
         clock_skew: clock_skew?,
@@ -48,13 +53,17 @@ pub(super) fn identity(
     })
 }
 
-/// Nothing where something was given and refused.
-fn transposed<T>(checked: Option<Option<T>>) -> Option<Option<T>> {
-    match checked {
-        Some(None) => None,
-        Some(Some(value)) => Some(Some(value)),
-        None => Some(None),
+/// Workload identity leaves what the file does not say to the variables that its webhook sets.
+fn with_variables(checker: &Checker<'_>, mut identity: file::Identity) -> file::Identity {
+    let is_workload = identity.credential.0.iter().any(|credential| credential.workload_identity.is_some());
+    if is_workload && identity.issuer.is_none() {
+        identity.client_id = identity.client_id.or_else(|| checker.variable("AZURE_CLIENT_ID"));
+        identity.tenant_id = identity.tenant_id.or_else(|| checker.variable("AZURE_TENANT_ID"));
+        if identity.cloud.is_none() {
+            identity.authority = identity.authority.or_else(|| checker.variable("AZURE_AUTHORITY_HOST"));
+        }
     }
+    identity
 }
 
 /// The identities that routes can name.

@@ -139,6 +139,9 @@ impl Checker<'_> {
     }
 }
 
+/// Stands for a value that was given and has its finding already, where none need be given.
+struct Refused;
+
 /// The durations that make sense somewhere.
 struct Range {
     least: Duration,

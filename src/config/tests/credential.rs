@@ -5,7 +5,8 @@ use proptest::prelude::*;
 use super::{findings, parsed, settings, with};
 
 const LINE: &str = "      client_secret: sampleCredentia1s";
-const EXACTLY_ONE: &str = "accepted: exactly one of \"client_secret\" and \"client_secret_file\"";
+const EXACTLY_ONE: &str = "accepted: exactly one of \"client_secret\", \"client_secret_file\", \"certificate\", \
+    \"workload_identity\" and \"managed_identity\"";
 
 #[test]
 fn there_is_exactly_one_credential() {
@@ -65,7 +66,7 @@ fn a_file_that_cannot_be_read_is_refused_without_its_path() {
 fn the_settings_do_not_print_it() {
     let settings = settings(&with("sampleCredentia1s", "${SECRET}"));
     let printed = format!("{settings:?}");
-    assert!(printed.contains("SecretPost(****)") && !printed.contains("s3cr3t"), "{printed}");
+    assert!(printed.contains("SecretPost(Value(****))") && !printed.contains("s3cr3t"), "{printed}");
 }
 
 #[test]
@@ -114,8 +115,10 @@ fn misplaced_credentials_are_not_printed() {
 fn a_misspelt_key_is_told_all_the_same() {
     assert_eq!(
         findings(&with("client_secret:", "client_sekret:")),
-        ["6:7 unknown key \"client_sekret\"; accepted: auth_method, client_secret, client_secret_file; did you mean \
-         \"client_secret\"?"]
+        [
+            "6:7 unknown key \"client_sekret\"; accepted: auth_method, certificate, client_secret, client_secret_file, managed_identity, private_key, send_chain, workload_identity; did you mean \
+         \"client_secret\"?"
+        ]
     );
 }
 

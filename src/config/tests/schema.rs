@@ -85,7 +85,7 @@ fn every_keyword_of_the_schema_is_known_to_the_structural_check() {
                 "oneOf" => value.as_array().unwrap().iter().for_each(visit),
                 "minItems" | "minProperties" => assert_eq!(value, &json!(1)),
                 "type" => assert!(value.is_string(), "{value}"),
-                "$ref" | "required" | "enum" | "minimum" | "maximum" | "examples" | "writeOnly" | "x-unsupported"
+                "$ref" | "required" | "enum" | "minimum" | "maximum" | "examples" | "writeOnly" | "maxItems"
                 | "$schema" | "title" | "description" | "default" | "pattern" | "minLength" => {}
                 other => panic!("{other}"),
             }
@@ -99,7 +99,7 @@ fn defaults_in_the_schema_are_those_that_hold() {
     let schema = schema();
     assert_eq!(schema["properties"]["drain_timeout"]["default"], "30s");
     assert_eq!(schema["properties"]["listen"]["default"], json!([{"address": "127.0.0.1:8080"}]));
-    assert_eq!(schema["properties"]["cache"]["default"], json!({"max_entries": 100_000}));
+    assert_eq!(schema["properties"]["cache"]["default"], json!({"max_entries": 100_000, "refusal_ttl": "60s"}));
     assert_eq!(schema["$defs"]["Identity"]["properties"]["algorithms"]["default"], json!(["RS256"]));
     assert_eq!(schema["$defs"]["Route"]["properties"]["grant"]["default"], "on_behalf_of");
 }

@@ -3,7 +3,8 @@
 use super::{VALID, findings, with, with_identity, with_route, with_top};
 
 const TOP: &str = "admin, cache, drain_timeout, identities, listen, log, routes";
-const ROUTE: &str = "grant, hosts, identity, match, methods, name, path, require, scopes, target";
+const ROUTE: &str = "app_only, claims, grant, hosts, identity, match, methods, name, path, require, saml, scopes, \
+    target, token_exchange";
 
 #[test]
 fn unknown_keys_are_told_with_those_that_are_known() {
@@ -22,7 +23,7 @@ fn unknown_keys_are_told_with_those_that_are_known() {
 fn missing_keys_are_told_at_their_mapping() {
     assert_eq!(
         findings(&with("    client_id: 00001111-aaaa-2222-bbbb-3333cccc4444\n", "")),
-        ["3:5 missing key \"client_id\"; accepted: text"]
+        ["3:5 missing key \"client_id\"; accepted: the application (client) ID"]
     );
     assert_eq!(
         findings(&with("    target: https://payroll.internal\n", "")),
@@ -102,14 +103,9 @@ fn words_are_told_with_those_that_are_known() {
              \"ES256\", \"ES384\" or \"EdDSA\"",
         ),
         (
-            with_route("grant: token_exchange"),
-            "8:12 found the text \"token_exchange\", which this version does not support; accepted: \"on_behalf_of\" or \
-             \"none\"",
-        ),
-        (
-            with_route("grant: client_credentials"),
-            "8:12 found the text \"client_credentials\", which this version does not support; accepted: \"on_behalf_of\" \
-             or \"none\"",
+            with_route("grant: token_exchang"),
+            "8:12 found the text \"token_exchang\"; accepted: \"on_behalf_of\", \"client_credentials\", \
+             \"token_exchange\" or \"none\"; did you mean \"token_exchange\"?",
         ),
     ] {
         assert_eq!(findings(&text), [expected], "{text}");
@@ -144,7 +140,7 @@ fn a_misspelt_key_hides_nothing_that_is_wrong_beside_it() {
     assert!(found.iter().any(|finding| finding.contains("tenant's GUID")), "{found:?}");
     assert!(found.iter().any(|finding| finding.contains("\"ftp://")), "{found:?}");
     assert!(!found.iter().any(|finding| finding.contains("missing key \"scopes\"")), "{found:?}");
-    assert_eq!(at.len(), 5, "two misspelt keys, one of them required, and two values: {found:?}");
+    assert_eq!(at.len(), 4, "two misspelt keys and two values: {found:?}");
 }
 
 #[test]
@@ -178,7 +174,7 @@ fn all_findings_are_told_at_once_in_the_order_of_the_file() {
 fn a_part_with_a_finding_causes_no_further_ones_elsewhere() {
     let text = with("    client_id", "    client").replace("    target", "    targets");
     let found = findings(&text);
-    assert_eq!(found.len(), 4, "{found:?}");
+    assert_eq!(found.len(), 3, "{found:?}");
     assert!(found.iter().all(|line| line.contains("unknown key") || line.contains("missing key")), "{found:?}");
 }
 

@@ -108,7 +108,7 @@ impl SigningCertificate {
 impl Key {
     fn read(key: &PrivateKeyDer<'_>) -> Option<Self> {
         let der = key.secret_der();
-        if let Some(rsa) = RsaKeyPair::from_pkcs8(der).or_else(|_| RsaKeyPair::from_der(der)).ok() {
+        if let Ok(rsa) = RsaKeyPair::from_pkcs8(der).or_else(|_| RsaKeyPair::from_der(der)) {
             return Some(Self::Rsa(rsa));
         }
         let p256 = EcdsaKeyPair::from_private_key_der(&ECDSA_P256_SHA256_FIXED_SIGNING, der).map(Self::EcP256);
