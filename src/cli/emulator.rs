@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 
 use super::{Failure, signals};
 use crate::emulator::{Emulator, EmulatorOptions, SampleTarget, SampleTargetOptions};
@@ -15,6 +16,9 @@ pub(super) struct EmulatorArguments {
     /// How others reach it, if not by that address; issuers and documents name it
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
+    /// Serve https, and leave the certificate to trust in this directory as ca.pem
+    #[arg(long, value_name = "DIRECTORY")]
+    tls: Option<PathBuf>,
 }
 
 /// Arguments of `obo-proxy sample-target`.
@@ -23,11 +27,15 @@ pub(super) struct SampleTargetArguments {
     /// The address to serve
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8500")]
     listen: SocketAddr,
+    /// Serve https, and leave the certificate to trust in this directory as target-ca.pem
+    #[arg(long, value_name = "DIRECTORY")]
+    tls: Option<PathBuf>,
 }
 
 pub(super) async fn emulator(arguments: EmulatorArguments, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
-    let options = EmulatorOptions { public_url: arguments.public_url, ..EmulatorOptions::default() };
-    let emulator = Emulator::start(bind(arguments.listen)?, options).await?;
+    let EmulatorArguments { listen, public_url, tls } = arguments;
+    let options = EmulatorOptions { public_url, tls, ..EmulatorOptions::default() };
+    let emulator = Emulator::start(bind(listen)?, options).await?;
     writeln!(out, "identity provider on {} (GET / lists what it can do)", emulator.url())?;
     signals::stop().await;
     Ok(())
@@ -37,7 +45,8 @@ pub(super) async fn sample_target(
     arguments: SampleTargetArguments,
     out: &mut (dyn Write + Send),
 ) -> Result<(), Failure> {
-    let target = SampleTarget::start(bind(arguments.listen)?, SampleTargetOptions::default()).await?;
+    let options = SampleTargetOptions { tls: arguments.tls, ..SampleTargetOptions::default() };
+    let target = SampleTarget::start(bind(arguments.listen)?, options).await?;
     writeln!(out, "sample target on {}", target.url())?;
     signals::stop().await;
     Ok(())

@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use super::{
     answer::Answer,
     authority::Authority,
+    doorway::Connection,
     fault::{self, Concern, Endpoint},
     grant::tenant_id,
     mint::{TokenVersion, issuer},
     refusal::Refusal,
-    serve::Connection,
 };
 
 /// `GET /{tenant}/.well-known/openid-configuration`

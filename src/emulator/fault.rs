@@ -10,7 +10,7 @@ use futures_util::{StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{answer::Answer, guarded::Guarded, serve::Connection};
+use super::{answer::Answer, doorway::Connection, guarded::Guarded};
 
 /// One way to misbehave, and the requests it concerns.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

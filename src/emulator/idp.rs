@@ -1,6 +1,6 @@
 //! The identity provider's in-process handle and its routes.
 
-use std::{fmt, io, sync::Arc};
+use std::{fmt, io, net::TcpListener, path::Path, sync::Arc};
 
 use axum::{
     Router,
@@ -20,6 +20,7 @@ use super::{
     policy::Policy,
     serve::{Server, local_url},
     signer::Signer,
+    tls::Tls,
     token,
 };
 
@@ -34,17 +35,25 @@ impl Emulator {
     /// Serves an identity provider on the current tokio runtime.
     ///
     /// # Errors
-    /// If the listener cannot be used, the certificate in the options cannot be read, or no key can be generated.
-    pub async fn start(listener: std::net::TcpListener, options: EmulatorOptions) -> io::Result<Self> {
+    /// If the listener cannot be used, the certificate in the options cannot be read, no key can be generated, or the
+    /// certificate of [`EmulatorOptions::tls`] cannot be written.
+    pub async fn start(listener: TcpListener, options: EmulatorOptions) -> io::Result<Self> {
         let key = tokio::task::spawn_blocking(SigningKey::generate).await.map_err(io::Error::other)??;
-        let authority = Arc::new(Authority::new(options, &local_url(&listener)?, key)?);
-        let server = Server::start(listener, router(Arc::clone(&authority)))?;
+        let tls = options.tls.as_deref().map(|directory| tls(&listener, &options, directory)).transpose()?;
+        let authority = Arc::new(Authority::new(options, &local_url(&listener, tls.is_some())?, key)?);
+        let server = Server::start(listener, router(Arc::clone(&authority)), tls)?;
         Ok(Self { authority, server: Arc::new(server) })
     }
 
-    /// Where the provider listens, `http://127.0.0.1:PORT`: the `authority` of an identity in this process.
+    /// Where the provider listens, `http://127.0.0.1:PORT` or `https://localhost:PORT`: the `authority` of an identity
+    /// in this process.
     pub fn url(&self) -> &str {
         self.server.url()
+    }
+
+    /// The certificate of the authority that vouches for it, as PEM, where it serves https.
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.server.ca_pem()
     }
 
     /// The address that issuers and metadata state: [`EmulatorOptions::public_url`] if there is one, else [`Self::url`].
@@ -154,6 +163,12 @@ impl fmt::Debug for Emulator {
     }
 }
 
+fn tls(listener: &TcpListener, options: &EmulatorOptions, directory: &Path) -> io::Result<Tls> {
+    let tls = Tls::create(listener, options.public_url.as_deref())?;
+    tls.publish(directory, CA_FILE)?;
+    Ok(tls)
+}
+
 fn router(authority: Arc<Authority>) -> Router {
     Router::new()
         .route("/{tenant}/.well-known/openid-configuration", get(discovery::metadata_v1))
@@ -165,6 +180,9 @@ fn router(authority: Arc<Authority>) -> Router {
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(authority)
 }
+
+/// The certificate that clients have to trust.
+const CA_FILE: &str = "ca.pem";
 
 /// The largest request body, far above any token request.
 const MAX_BODY: usize = 1024 * 1024;

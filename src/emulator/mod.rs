@@ -26,6 +26,7 @@ mod client_certificate;
 mod clock;
 mod control;
 mod discovery;
+mod doorway;
 mod fault;
 mod form;
 mod grant;
@@ -47,6 +48,7 @@ mod signer;
 mod target;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod token;
 
 pub use challenge::{ClaimsChallenge, InvalidChallenge};

@@ -1,6 +1,6 @@
 //! What an emulator is started with.
 
-use std::fmt;
+use std::{fmt, path::PathBuf};
 
 use super::policy::Policy;
 
@@ -23,6 +23,8 @@ pub struct EmulatorOptions {
     pub default_scopes: Vec<String>,
     /// The address that issuers and metadata state, for an emulator reached under another name. Default: where it listens.
     pub public_url: Option<String>,
+    /// The directory in which to leave `ca.pem`, and then to serve https. Default: none, and plain http.
+    pub tls: Option<PathBuf>,
     /// The policy at the start and after a reset.
     pub policy: Policy,
 }
@@ -38,6 +40,7 @@ impl Default for EmulatorOptions {
             expires_in: 3599,
             default_scopes: vec!["access_as_user".to_owned()],
             public_url: None,
+            tls: None,
             policy: Policy::default(),
         }
     }
@@ -53,6 +56,7 @@ impl fmt::Debug for EmulatorOptions {
             .field("expires_in", &self.expires_in)
             .field("default_scopes", &self.default_scopes)
             .field("public_url", &self.public_url)
+            .field("tls", &self.tls)
             .field("policy", &self.policy)
             .finish_non_exhaustive()
     }

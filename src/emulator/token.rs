@@ -11,10 +11,10 @@ use axum::{
 use super::{
     answer::Answer,
     authority::Authority,
+    doorway::Connection,
     fault::{self, Concern, Endpoint, Fault},
     form::Form,
     grant, jwt,
-    serve::Connection,
 };
 
 /// Answers a token request, or meets it with the fault that awaits it.

@@ -72,7 +72,7 @@ struct Authorization {
 }
 
 /// Reads the body, of any length, and describes the request.
-pub(super) async fn echo(head: RequestHead, body: Body) -> Response<Body> {
+pub(super) async fn echo(head: RequestHead, body: Body, tls: bool) -> Response<Body> {
     let Some((body_bytes, body_sha256)) = digest_body(body).await else {
         return Answer::text(StatusCode::BAD_REQUEST, "the request body ended early\n").into_response();
     };
@@ -84,7 +84,7 @@ pub(super) async fn echo(head: RequestHead, body: Body) -> Response<Body> {
         query: head.query,
         body_bytes,
         body_sha256,
-        tls: false,
+        tls,
     };
     Answer::json(StatusCode::OK, &echo).into_response()
 }

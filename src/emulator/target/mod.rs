@@ -19,7 +19,7 @@ mod echo;
 mod log;
 mod path;
 
-use std::{collections::BTreeMap, fmt, io, sync::Arc};
+use std::{collections::BTreeMap, fmt, io, path::PathBuf, sync::Arc};
 
 use axum::{
     Router,
@@ -35,6 +35,7 @@ use super::{
     idp::Emulator,
     jwt,
     serve::{Server, local_url},
+    tls::Tls,
 };
 
 pub use self::log::TargetRequest;
@@ -46,6 +47,8 @@ pub struct SampleTargetOptions {
     pub emulator: Option<Emulator>,
     /// The values of `WWW-Authenticate` at `/challenge`. Default: one that demands the authentication context `c1`.
     pub challenge: Option<Vec<String>>,
+    /// The directory in which to leave `target-ca.pem`, and then to serve https. Default: none, and plain http.
+    pub tls: Option<PathBuf>,
 }
 
 /// A running sample target. Clones share it; it stops when the last one is dropped.
@@ -61,32 +64,43 @@ struct TargetState {
     challenge: Guarded<Vec<String>>,
     rejections: Guarded<u64>,
     log: Log,
+    tls: bool,
 }
 
 impl SampleTarget {
     /// Serves a sample target on the current tokio runtime.
     ///
     /// # Errors
-    /// If the listener cannot be used.
+    /// If the listener cannot be used, or the certificate of [`SampleTargetOptions::tls`] cannot be written.
     #[expect(clippy::unused_async, reason = "a runtime is needed, and the provider is started in the same way")]
     pub async fn start(listener: std::net::TcpListener, options: SampleTargetOptions) -> io::Result<Self> {
+        let tls = options.tls.is_some().then(|| Tls::create(&listener, None)).transpose()?;
+        if let (Some(tls), Some(directory)) = (&tls, &options.tls) {
+            tls.publish(directory, CA_FILE)?;
+        }
         let challenge = match options.challenge {
             Some(values) => values,
-            None => vec![default_challenge(options.emulator.as_ref(), &local_url(&listener)?)],
+            None => vec![default_challenge(options.emulator.as_ref(), &local_url(&listener, tls.is_some())?)],
         };
         let state = Arc::new(TargetState {
             emulator: options.emulator,
             challenge: Guarded::new(challenge),
             rejections: Guarded::default(),
             log: Log::default(),
+            tls: tls.is_some(),
         });
         let router = Router::new().fallback(serve).with_state(Arc::clone(&state));
-        Ok(Self { state, server: Arc::new(Server::start(listener, router)?) })
+        Ok(Self { state, server: Arc::new(Server::start(listener, router, tls)?) })
     }
 
-    /// Where the target listens, `http://127.0.0.1:PORT`.
+    /// Where the target listens, `http://127.0.0.1:PORT` or `https://localhost:PORT`.
     pub fn url(&self) -> &str {
         self.server.url()
+    }
+
+    /// The certificate of the authority that vouches for it, as PEM, where it serves https.
+    pub fn ca_pem(&self) -> Option<&str> {
+        self.server.ca_pem()
     }
 
     /// How many requests arrived on each path.
@@ -176,9 +190,9 @@ async fn serve(State(state): State<Arc<TargetState>>, request: Request<Body>) ->
         Behaviour::Invalid(why) => answers::text(StatusCode::BAD_REQUEST, why),
         Behaviour::Slow(delay) => {
             tokio::time::sleep(delay).await;
-            echo::echo(head, body).await
+            echo::echo(head, body, state.tls).await
         }
-        Behaviour::StepUp | Behaviour::Revocable | Behaviour::Echo => echo::echo(head, body).await,
+        Behaviour::StepUp | Behaviour::Revocable | Behaviour::Echo => echo::echo(head, body, state.tls).await,
     }
 }
 
@@ -196,6 +210,9 @@ fn default_challenge(emulator: Option<&Emulator>, local_url: &str) -> String {
         r#"Bearer authorization_uri="{authority}/common/oauth2/v2.0/authorize", error="insufficient_claims", claims="{claims}""#
     )
 }
+
+/// The certificate that clients have to trust; another name than the provider's, so that both fit one directory.
+const CA_FILE: &str = "target-ca.pem";
 
 /// The authentication context that `/step-up` wants to see.
 const STEP_UP_CONTEXT: &str = "c1";

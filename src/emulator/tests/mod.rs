@@ -9,3 +9,4 @@ mod metadata;
 mod policy;
 mod support;
 mod target;
+mod tls;

@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use reqwest::{Client, RequestBuilder, Response};
 use serde_json::Value;
 
-use crate::emulator::{Emulator, EmulatorOptions, TokenRequest};
+use crate::emulator::{Emulator, EmulatorOptions, SampleTarget, SampleTargetOptions, TokenRequest};
 
 /// A port of its own.
 pub(super) fn listener() -> TcpListener {
@@ -15,6 +15,11 @@ pub(super) fn listener() -> TcpListener {
 /// An emulator with default options.
 pub(super) async fn emulator() -> Emulator {
     Emulator::start(listener(), EmulatorOptions::default()).await.unwrap()
+}
+
+/// A sample target with these options.
+pub(super) async fn target_with(options: SampleTargetOptions) -> SampleTarget {
+    SampleTarget::start(listener(), options).await.unwrap()
 }
 
 /// A token request that succeeds; tests change one thing.

@@ -11,7 +11,7 @@ async fn target() -> SampleTarget {
 }
 
 async fn target_of(emulator: &Emulator) -> SampleTarget {
-    let options = SampleTargetOptions { emulator: Some(emulator.clone()), challenge: None };
+    let options = SampleTargetOptions { emulator: Some(emulator.clone()), ..SampleTargetOptions::default() };
     SampleTarget::start(listener(), options).await.unwrap()
 }
 
