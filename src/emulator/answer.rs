@@ -27,6 +27,11 @@ impl Answer {
         Self::new(status, "text/plain; charset=utf-8", text.into())
     }
 
+    /// A page.
+    pub(super) fn html(page: impl Into<Vec<u8>>) -> Self {
+        Self::new(StatusCode::OK, "text/html; charset=utf-8", page.into())
+    }
+
     /// Adds a header.
     pub(super) fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.append(name, value);

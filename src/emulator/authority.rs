@@ -1,18 +1,20 @@
 //! The state of the identity provider, shared by its endpoints and its in-process handle.
 
-use std::io;
+use std::{borrow::Cow, io};
 
 use serde_json::{Map, Value};
 
 use super::{
     client_certificate::ClientCertificate,
     fault::Faults,
+    grant::{Codes, RefreshTokens},
     guarded::Guarded,
     keys::{KeyRing, SigningKey},
     mint::{Issuer, TokenRequest},
     observations::Observations,
     options::EmulatorOptions,
     policy::Policy,
+    refusal::Refusal,
     revocation::Issuance,
     signer::Signer,
 };
@@ -28,6 +30,8 @@ pub(super) struct Authority {
     pub(super) faults: Faults,
     pub(super) observations: Observations,
     pub(super) issuance: Issuance,
+    pub(super) codes: Codes,
+    pub(super) refresh_tokens: RefreshTokens,
 }
 
 impl Authority {
@@ -42,6 +46,8 @@ impl Authority {
             faults: Faults::default(),
             observations: Observations::default(),
             issuance: Issuance::default(),
+            codes: Codes::default(),
+            refresh_tokens: RefreshTokens::default(),
             options,
         })
     }
@@ -60,6 +66,7 @@ impl Authority {
             uti: self.issuance.next_uti(),
         };
         let key = self.keys.lock().current();
+        let request = self.after_step_up(request);
         let header = Value::Object(request.header(signer.algorithm(), key.kid()));
         signer.sign(&header.to_string(), &Value::Object(request.claims(&issuer)).to_string(), &key)
     }
@@ -72,6 +79,16 @@ impl Authority {
         Signer::Current.sign(&Value::Object(header).to_string(), &claims, &key)
     }
 
+    /// The request after its user has done what the policy's challenge asks, if that is what it shall satisfy.
+    fn after_step_up<'r>(&self, request: &'r TokenRequest) -> Cow<'r, TokenRequest> {
+        let policy = self.policy.lock();
+        let challenge = request.claims_challenge.as_ref();
+        match challenge.and_then(|challenge| policy.context_for(challenge)) {
+            Some(context) if !request.satisfies(context) => Cow::Owned(request.clone().stepped_up(context)),
+            _ => Cow::Borrowed(request),
+        }
+    }
+
     /// Signs with a new key from now on, and returns its identifier.
     pub(super) fn rotate_key(&self, keep_old: bool) -> io::Result<String> {
         let key = SigningKey::generate()?;
@@ -80,11 +97,24 @@ impl Authority {
         Ok(kid)
     }
 
+    /// Revokes all that a user's sign-ins gave so far.
+    pub(super) fn revoke_all(&self, oid: &str) {
+        self.issuance.revoke_all(oid);
+        self.refresh_tokens.end(oid, &Refusal::Revoked);
+    }
+
+    /// Ends a user's refresh tokens given so far, and nothing else.
+    pub(super) fn end_refresh_tokens(&self, oid: &str) {
+        self.refresh_tokens.end(oid, &Refusal::EndedRefreshToken);
+    }
+
     /// Back to the state after the start, except for the keys.
     pub(super) fn reset(&self) {
         *self.policy.lock() = self.options.policy.clone();
         self.faults.clear();
         self.observations.clear();
         self.issuance.clear();
+        self.codes.clear();
+        self.refresh_tokens.restore();
     }
 }

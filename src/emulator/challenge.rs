@@ -9,22 +9,63 @@ use base64::{
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
-/// The demands of a claims challenge that a minted token can satisfy. Others are ignored: a new token with a new
-/// `iat` satisfies them, as far as the emulator can tell.
+use super::refusal::Refusal;
+
+/// What a claims challenge, or the parameter `claims` of a request, asks of the next access token.
+///
+/// A minted token satisfies a demand for `acrs`, and any demand that the policy's own challenge makes. Others are
+/// ignored: a new token with a new `iat` satisfies them, as far as the emulator can tell.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ClaimsChallenge {
-    acrs: Vec<String>,
+    demands: Map<String, Value>,
 }
 
 impl ClaimsChallenge {
+    /// Reads the parameter `claims` of a request; without one nothing is asked for.
+    pub(super) fn of_parameter(claims: Option<&str>) -> Result<Self, Refusal> {
+        let Some(claims) = claims else { return Ok(Self::default()) };
+        let claims: Map<String, Value> = serde_json::from_str(claims)
+            .map_err(|_| Refusal::Malformed("the parameter 'claims' is not a JSON object"))?;
+        let demands = claims.get("access_token").and_then(Value::as_object);
+        Ok(Self { demands: demands.cloned().unwrap_or_default() })
+    }
+
+    /// What either asks for.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.demands.extend(other.demands);
+        self
+    }
+
     /// The authentication contexts that the token must carry in `acrs`.
-    pub(super) fn acrs(&self) -> &[String] {
-        &self.acrs
+    pub(super) fn acrs(&self) -> Vec<&str> {
+        self.values("acrs")
+    }
+
+    /// The capabilities of the client, which the token repeats in `xms_cc`.
+    pub(super) fn capabilities(&self) -> Vec<&str> {
+        self.values("xms_cc")
+    }
+
+    /// Whether all that `other` asks for, and it does ask, is asked for here too.
+    pub(super) fn covers(&self, other: &Self) -> bool {
+        let covered = |name: &String| {
+            let values = self.values(name);
+            self.demands.contains_key(name) && other.values(name).iter().all(|value| values.contains(value))
+        };
+        !other.demands.is_empty() && other.demands.keys().all(covered)
+    }
+
+    /// `value` and `values` of one demanded claim (`OpenID` Connect Core, section 5.5.1).
+    fn values(&self, name: &str) -> Vec<&str> {
+        let demand = self.demands.get(name);
+        let listed = demand.and_then(|demand| demand.get("values")).and_then(Value::as_array).into_iter().flatten();
+        let values = demand.and_then(|demand| demand.get("value")).into_iter().chain(listed);
+        values.filter_map(Value::as_str).collect()
     }
 
     fn from_json(challenge: &Value) -> Result<Self, InvalidChallenge> {
         let demands = challenge.get("access_token").and_then(Value::as_object).ok_or(InvalidChallenge)?;
-        Ok(Self { acrs: demands.get("acrs").and_then(Value::as_object).map(demanded_values).unwrap_or_default() })
+        Ok(Self { demands: demands.clone() })
     }
 }
 
@@ -64,13 +105,6 @@ impl fmt::Display for InvalidChallenge {
 
 impl Error for InvalidChallenge {}
 
-/// `value` and `values` of one demanded claim (`OpenID` Connect Core, section 5.5.1).
-fn demanded_values(demand: &Map<String, Value>) -> Vec<String> {
-    let listed = demand.get("values").and_then(Value::as_array).into_iter().flatten();
-    let values = demand.get("value").into_iter().chain(listed);
-    values.filter_map(Value::as_str).map(str::to_owned).collect()
-}
-
 fn decode(text: &str) -> Option<Vec<u8>> {
     let lenient = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let standard = text.replace('-', "+").replace('_', "/");
@@ -87,10 +121,19 @@ mod tests {
 
     #[test]
     fn reads_json_and_both_base64_alphabets() {
-        let expected = Ok(ClaimsChallenge { acrs: vec!["c1".to_owned()] });
-        assert_eq!(CHALLENGE.parse(), expected);
-        assert_eq!(STANDARD.encode(CHALLENGE).parse(), expected);
-        assert_eq!(URL_SAFE_NO_PAD.encode(CHALLENGE).parse(), expected);
+        let texts = [CHALLENGE.to_owned(), STANDARD.encode(CHALLENGE), URL_SAFE_NO_PAD.encode(CHALLENGE)];
+        for text in texts {
+            assert_eq!(text.parse::<ClaimsChallenge>().unwrap().acrs(), ["c1"], "{text}");
+        }
+    }
+
+    #[test]
+    fn covers_what_it_asks_for_itself() {
+        let parse = |text: &str| text.parse::<ClaimsChallenge>().unwrap();
+        let policies = parse(r#"{"access_token":{"polids":{"essential":true,"values":["p1"]}}}"#);
+        let more = parse(r#"{"access_token":{"polids":{"values":["p1","p2"]},"xms_cc":{"values":["cp1"]}}}"#);
+        assert!(more.covers(&policies) && !policies.covers(&more));
+        assert!(!more.covers(&parse(CHALLENGE)) && !more.covers(&ClaimsChallenge::default()));
     }
 
     #[test]

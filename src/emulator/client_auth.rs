@@ -26,6 +26,12 @@ pub(super) fn authenticate(
     }
 }
 
+/// Whether the request carries any credential of a client.
+pub(super) fn has_credential(form: &Form, headers: &HeaderMap) -> bool {
+    let in_form = ["client_secret", "client_assertion"].iter().any(|name| form.find(name).is_some());
+    in_form || headers.contains_key(header::AUTHORIZATION)
+}
+
 /// The client's name, stated in the form, in HTTP Basic, or equally in both.
 fn client_id<'r>(form: &'r Form, basic: Option<&'r BasicCredentials>) -> Result<&'r str, Refusal> {
     match (basic, form.find("client_id")) {

@@ -120,10 +120,12 @@ async fn rotate(State(authority): Shared, body: Bytes) -> Response<Body> {
 async fn revoke(State(authority): Shared, body: Bytes) -> Response<Body> {
     answer_parsed(read_json::<Revocation>(&body), |revocation| {
         let oid = revocation.oid.as_deref().unwrap_or(DEFAULT_USER_OID);
-        if revocation.downstream_only {
-            authority.issuance.revoke_downstream(oid);
-        } else {
-            authority.issuance.revoke_all(oid);
+        match (revocation.downstream_only, revocation.refresh_tokens_only) {
+            (false, false) => authority.revoke_all(oid),
+            (downstream, refresh_tokens) => {
+                downstream.then(|| authority.issuance.revoke_downstream(oid));
+                refresh_tokens.then(|| authority.end_refresh_tokens(oid));
+            }
         }
         Answer::json(StatusCode::OK, &json!({ "revoked": oid }))
     })
@@ -145,6 +147,7 @@ struct Rotation {
 struct Revocation {
     oid: Option<String>,
     downstream_only: bool,
+    refresh_tokens_only: bool,
 }
 
 fn minted(authority: &Authority, request: &TokenRequest, plain: bool) -> Answer {
@@ -209,10 +212,12 @@ const FORMAT_PARAMETERS: [&str; 2] = ["raw", "format"];
 const HELP: &str = "\
 An identity provider shaped like Microsoft Entra ID. Not for production: whoever reaches it may be anyone.
 
-Identity provider (any tenant GUID)
+Identity provider (any tenant GUID; to sign in also common and organizations)
   GET    {url}/{tenant}/v2.0/.well-known/openid-configuration
   GET    {url}/{tenant}/discovery/v2.0/keys
-  POST   {url}/{tenant}/oauth2/v2.0/token     client_id {client_id}
+  GET    {url}/{tenant}/oauth2/v2.0/authorize  signs in the user in login_hint, without a page
+  POST   {url}/{tenant}/oauth2/v2.0/token      on-behalf-of: client_id {client_id}
+                              password, authorization_code, refresh_token: any public client, any user, any password
 
 Control
   GET    /emulator/tokens     a caller's token; parameters and JSON members are the same:
@@ -224,7 +229,8 @@ Control
   GET    /emulator/policy     POST replaces it: step_up_scopes step_up_value step_up_shape step_up_claims
                               unconsented_scopes
   POST   /emulator/rotate     a new signing key; keep_old leaves the old one in the key set
-  POST   /emulator/revoke     oid's tokens issued so far; downstream_only spares those of callers
+  POST   /emulator/revoke     oid's tokens issued so far; downstream_only spares those of callers,
+                              refresh_tokens_only all access tokens
   POST   /emulator/reset      back to the start, except for the keys
 
 Examples

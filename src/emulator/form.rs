@@ -21,6 +21,11 @@ impl Form {
         Self { parameters }
     }
 
+    /// Reads a query.
+    pub(super) fn of_query(query: &str) -> Self {
+        Self { parameters: form_urlencoded::parse(query.as_bytes()).into_owned().collect() }
+    }
+
     /// All parameters.
     pub(super) fn parameters(&self) -> &[(String, String)] {
         &self.parameters

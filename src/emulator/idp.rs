@@ -10,7 +10,7 @@ use axum::{
 
 use super::{
     authority::Authority,
-    control, discovery,
+    authorize, client_discovery, control, discovery,
     fault::Faults,
     jwt,
     keys::SigningKey,
@@ -101,6 +101,11 @@ impl Emulator {
         self.authority.observations.recorded()
     }
 
+    /// The last 1000 requests to the authorization endpoint, oldest first.
+    pub fn authorize_requests(&self) -> Vec<RecordedRequest> {
+        self.authority.observations.authorize_requests()
+    }
+
     /// The faults in force.
     pub fn faults(&self) -> &Faults {
         &self.authority.faults
@@ -125,15 +130,20 @@ impl Emulator {
         self.authority.rotate_key(keep_old)
     }
 
-    /// Revokes a user's tokens issued so far: exchanges of theirs are refused with AADSTS50173, and the sample target
+    /// Revokes a user's tokens issued so far: exchanges and refresh tokens of theirs are refused with AADSTS50173, and the sample target
     /// reports theirs as revoked.
     pub fn revoke(&self, oid: &str) {
-        self.authority.issuance.revoke_all(oid);
+        self.authority.revoke_all(oid);
     }
 
     /// Revokes only the tokens that a user's exchanges gave so far: another exchange of the same token A gives a good one.
     pub fn revoke_downstream(&self, oid: &str) {
         self.authority.issuance.revoke_downstream(oid);
+    }
+
+    /// Ends a user's refresh tokens given so far: whoever uses one is refused with AADSTS70043. Nothing else changes.
+    pub fn end_refresh_tokens(&self, oid: &str) {
+        self.authority.end_refresh_tokens(oid);
     }
 
     /// Whether a token that an exchange gave has been revoked since.
@@ -175,6 +185,9 @@ fn router(authority: Arc<Authority>) -> Router {
         .route("/{tenant}/v2.0/.well-known/openid-configuration", get(discovery::metadata_v2))
         .route("/{tenant}/discovery/keys", get(discovery::keys_v1))
         .route("/{tenant}/discovery/v2.0/keys", get(discovery::keys_v2))
+        .route("/{tenant}/discovery/instance", get(client_discovery::instance))
+        .route("/{tenant}/userrealm/{user}", get(client_discovery::user_realm))
+        .route("/{tenant}/oauth2/v2.0/authorize", get(authorize::authorize))
         .route("/{tenant}/oauth2/v2.0/token", post(token::token))
         .merge(control::routes())
         .layer(DefaultBodyLimit::max(MAX_BODY))

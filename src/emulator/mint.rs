@@ -3,7 +3,11 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{challenge::ClaimsChallenge, clock::unix_now};
+use super::{
+    challenge::ClaimsChallenge,
+    clock::unix_now,
+    user::{DEFAULT_ACCOUNT, DEFAULT_NAME},
+};
 
 /// The wishes for a caller's token. Every field left out takes a default that makes a good token.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -38,7 +42,8 @@ pub struct TokenRequest {
     pub xms_cc: Vec<String>,
     /// `idtyp`. Default: no such claim.
     pub idtyp: Option<String>,
-    /// A claims challenge that the token shall satisfy: what it demands is added to `acrs`.
+    /// A claims challenge that the token shall satisfy: what it demands is added to `acrs`, and, where it is the policy's
+    /// own challenge, the authentication context that the policy wants.
     pub claims_challenge: Option<ClaimsChallenge>,
     /// Claims put over all others.
     pub claims: Map<String, Value>,
@@ -93,6 +98,12 @@ impl TokenRequest {
         self
     }
 
+    /// Whether the token carries this authentication context in `acrs`.
+    pub(super) fn satisfies(&self, context: &str) -> bool {
+        let demanded = self.claims_challenge.iter().flat_map(ClaimsChallenge::acrs);
+        self.acrs.iter().map(String::as_str).chain(demanded).any(|satisfied| satisfied == context)
+    }
+
     /// The claims of the token.
     pub(super) fn claims(&self, place: &Issuer<'_>) -> Map<String, Value> {
         let mut claims = self.identity_claims(place);
@@ -144,7 +155,7 @@ impl TokenRequest {
 
     fn application_claims(&self) -> Map<String, Value> {
         let application = self.azp.as_deref().unwrap_or(DEFAULT_CALLER_CLIENT_ID);
-        let (name, account) = ("Sample User", "user@contoso.example");
+        let (name, account) = (DEFAULT_NAME, DEFAULT_ACCOUNT);
         members(match self.ver {
             TokenVersion::V1 => json!({"appid": application, "appidacr": "0", "name": name, "upn": account}),
             TokenVersion::V2 => {
@@ -155,7 +166,7 @@ impl TokenRequest {
 
     fn optional_claims(&self) -> Map<String, Value> {
         let demanded = self.claims_challenge.iter().flat_map(ClaimsChallenge::acrs);
-        let acrs: Vec<&String> = self.acrs.iter().chain(demanded).collect();
+        let acrs: Vec<&str> = self.acrs.iter().map(String::as_str).chain(demanded).collect();
         let mut claims = members(json!({"acrs": acrs, "roles": self.roles, "xms_cc": self.xms_cc}));
         claims.retain(|_, list| list.as_array().is_some_and(|list| !list.is_empty()));
         claims.extend(self.idtyp.clone().map(|idtyp| ("idtyp".to_owned(), idtyp.into())));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::http::HeaderMap;
 use serde::Serialize;
 
-use super::{form::Form, guarded::Guarded, recent::Recent};
+use super::{form::Form, grant, guarded::Guarded, recent::Recent};
 
 /// How often each endpoint was asked, and how the token requests ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -22,6 +22,17 @@ pub struct Counters {
     pub outcomes: BTreeMap<String, u64>,
     /// Refusals of the token endpoint by their AADSTS number.
     pub codes: BTreeMap<u32, u64>,
+    /// Requests to the token endpoint by their grant, counted on arrival: `on_behalf_of`, `password`,
+    /// `authorization_code`, `refresh_token`, `other`.
+    pub requested: BTreeMap<String, u64>,
+    /// Tokens that the token endpoint gave, by grant.
+    pub granted: BTreeMap<String, u64>,
+    /// Requests to the authorization endpoint.
+    pub authorize: u64,
+    /// Requests of client libraries for what kind of account a user has.
+    pub user_realm: u64,
+    /// Requests of client libraries for where an authority's metadata is.
+    pub instance_discovery: u64,
 }
 
 impl Counters {
@@ -35,13 +46,24 @@ impl Counters {
         self.codes.get(&code).copied().unwrap_or(0)
     }
 
+    /// How many token requests of this grant arrived.
+    pub fn requested(&self, grant: &str) -> u64 {
+        self.requested.get(grant).copied().unwrap_or(0)
+    }
+
+    /// How many token requests of this grant gave a token.
+    pub fn granted(&self, grant: &str) -> u64 {
+        self.granted.get(grant).copied().unwrap_or(0)
+    }
+
     /// How many token requests gave a token.
     pub fn exchanged(&self) -> u64 {
         self.outcome("ok")
     }
 
-    pub(super) fn count_success(&mut self) {
+    pub(super) fn count_success(&mut self, grant: &str) {
         self.count_outcome("ok");
+        *self.granted.entry(grant.to_owned()).or_default() += 1;
     }
 
     pub(super) fn count_fault(&mut self) {
@@ -58,18 +80,30 @@ impl Counters {
     }
 }
 
-/// A token request as it arrived. It contains secrets and tokens.
+/// A request as it arrived. It contains secrets and tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RecordedRequest {
+    /// The path.
+    pub path: String,
     /// The tenant in the path.
     pub tenant: String,
     /// Headers in the order of their first occurrence, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// Form parameters in order, decoded.
+    /// Form parameters in order, decoded; of a GET request those of its query.
     pub form: Vec<(String, String)>,
 }
 
 impl RecordedRequest {
+    /// What arrived at `path`.
+    pub(super) fn new(path: &str, tenant: &str, headers: &HeaderMap, form: &Form) -> Self {
+        Self {
+            path: path.to_owned(),
+            tenant: tenant.to_owned(),
+            headers: header_pairs(headers),
+            form: form.parameters().to_vec(),
+        }
+    }
+
     /// The first form parameter of this name.
     pub fn field(&self, name: &str) -> Option<&str> {
         first(&self.form, name)
@@ -79,6 +113,12 @@ impl RecordedRequest {
     pub fn header(&self, name: &str) -> Option<&str> {
         first(&self.headers, name)
     }
+
+    /// Its size in memory.
+    fn weight(&self) -> usize {
+        let texts = self.headers.iter().chain(&self.form);
+        texts.map(|(name, value)| name.len() + value.len() + PAIR_OVERHEAD).sum::<usize>() + self.path.len()
+    }
 }
 
 /// Counters and records.
@@ -86,6 +126,7 @@ impl RecordedRequest {
 pub(super) struct Observations {
     counters: Guarded<Counters>,
     recorded: Guarded<Recent<RecordedRequest>>,
+    authorize: Guarded<Recent<RecordedRequest>>,
 }
 
 impl Observations {
@@ -95,16 +136,19 @@ impl Observations {
     }
 
     /// Counts and remembers a token request.
-    pub(super) fn token_request(&self, tenant: &str, headers: &HeaderMap, form: &Form) {
-        self.count(|counters| counters.token += 1);
-        let request = RecordedRequest {
-            tenant: tenant.to_owned(),
-            headers: header_pairs(headers),
-            form: form.parameters().to_vec(),
-        };
-        let texts = request.headers.iter().chain(&request.form);
-        let weight = texts.map(|(name, value)| name.len() + value.len() + PAIR_OVERHEAD).sum();
-        self.recorded.lock().push(weight, request);
+    pub(super) fn token_request(&self, request: RecordedRequest) {
+        let grant = grant::label(request.field("grant_type"));
+        self.count(|counters| {
+            counters.token += 1;
+            *counters.requested.entry(grant.to_owned()).or_default() += 1;
+        });
+        self.recorded.lock().push(request.weight(), request);
+    }
+
+    /// Counts and remembers a request to the authorization endpoint.
+    pub(super) fn authorize_request(&self, request: RecordedRequest) {
+        self.count(|counters| counters.authorize += 1);
+        self.authorize.lock().push(request.weight(), request);
     }
 
     /// The counters as they stand.
@@ -117,10 +161,16 @@ impl Observations {
         self.recorded.lock().to_vec()
     }
 
+    /// The last requests to the authorization endpoint, oldest first.
+    pub(super) fn authorize_requests(&self) -> Vec<RecordedRequest> {
+        self.authorize.lock().to_vec()
+    }
+
     /// Starts over.
     pub(super) fn clear(&self) {
         *self.counters.lock() = Counters::default();
         *self.recorded.lock() = Recent::default();
+        *self.authorize.lock() = Recent::default();
     }
 }
 

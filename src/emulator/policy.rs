@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::jwt;
+use super::{challenge::ClaimsChallenge, jwt};
 
 /// Conditional Access and consent, changeable while the emulator runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +53,12 @@ impl Policy {
     /// Whether nobody consented to `scope`.
     pub(super) fn lacks_consent(&self, scope: &str) -> bool {
         mentions_any(scope, &self.unconsented_scopes)
+    }
+
+    /// What a user who is asked for these claims has satisfied afterwards.
+    pub(super) fn context_for(&self, claims: &ClaimsChallenge) -> Option<&str> {
+        let own = self.challenge().parse().unwrap_or_default();
+        claims.covers(&own).then_some(&self.step_up_value)
     }
 
     /// The claims challenge: JSON as text.

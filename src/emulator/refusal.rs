@@ -25,6 +25,12 @@ pub(super) enum Refusal {
     WrongAudience,
     OutsideValidity,
     Revoked,
+    UnknownGrant(&'static str),
+    RedeemedCode,
+    ExpiredCode,
+    WrongVerifier,
+    OtherRedirect,
+    EndedRefreshToken,
     InvalidScope(&'static str),
     SeveralResources,
     StepUp { shape: StepUpShape, claims: String },
@@ -54,6 +60,11 @@ impl Refusal {
         }
     }
 
+    /// What a person reads.
+    pub(super) fn description(&self) -> String {
+        format!("AADSTS{}: {}", self.code(), self.sentence())
+    }
+
     fn parts(&self) -> Parts {
         match self {
             Self::MissingParameter(_) => Parts::new("invalid_request", 900_144),
@@ -72,6 +83,12 @@ impl Refusal {
             Self::WrongAudience => Parts::new("invalid_grant", 500_131),
             Self::OutsideValidity => Parts::new("invalid_grant", 500_133),
             Self::Revoked => Parts::new("invalid_grant", 50_173),
+            Self::UnknownGrant(_) => Parts::new("invalid_grant", 70_000).with_suberror("bad_token"),
+            Self::RedeemedCode => Parts::new("invalid_grant", 54_005),
+            Self::ExpiredCode => Parts::new("invalid_grant", 70_008),
+            Self::WrongVerifier => Parts::new("invalid_grant", 501_481),
+            Self::OtherRedirect => Parts::new("invalid_grant", 500_112),
+            Self::EndedRefreshToken => Parts::new("invalid_grant", 70_043).with_suberror("bad_token"),
             Self::InvalidScope(_) => Parts::new("invalid_scope", 70_011),
             Self::SeveralResources => Parts::new("invalid_scope", 700_022),
             Self::StepUp { shape: StepUpShape::InteractionRequired, .. } => Parts::new("interaction_required", 50_079),
@@ -100,6 +117,12 @@ impl Refusal {
             Self::WrongAudience => "The assertion was issued for another application.".to_owned(),
             Self::OutsideValidity => "The assertion has expired or is not yet valid.".to_owned(),
             Self::Revoked => "The user's sign-in was revoked after the assertion was issued.".to_owned(),
+            Self::UnknownGrant(what) => format!("No such grant was given to this client: {what} is unknown."),
+            Self::RedeemedCode => "The code was redeemed before.".to_owned(),
+            Self::ExpiredCode => "The code has expired.".to_owned(),
+            Self::WrongVerifier => "The code_verifier does not match the code_challenge.".to_owned(),
+            Self::OtherRedirect => "The redirect_uri is not the one that the code was sent to.".to_owned(),
+            Self::EndedRefreshToken => "The refresh token has expired or was ended.".to_owned(),
             Self::InvalidScope(why) => format!("The parameter 'scope' is invalid: {why}."),
             Self::SeveralResources => "The parameter 'scope' names more than one resource.".to_owned(),
             Self::StepUp { .. } => "The resource demands multifactor authentication of the user.".to_owned(),

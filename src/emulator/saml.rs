@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::{
     clock::{unix_now, xml_timestamp},
     jwt::base64url,
+    markup::escaped,
 };
 
 /// The kinds of SAML assertion that can be asked for.
@@ -50,10 +51,6 @@ impl SamlVersion {
         };
         base64url(xml.as_bytes())
     }
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 const SAML1: &str = "urn:ietf:params:oauth:token-type:saml1";

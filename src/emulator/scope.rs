@@ -33,6 +33,19 @@ impl RequestedScopes {
         })
     }
 
+    /// Reads what a user signs in for. Scopes of `OpenID` Connect alone mean the user's profile in Microsoft Graph.
+    pub(super) fn parse_sign_in(scope: &str) -> Result<Self, Refusal> {
+        if scope.split_ascii_whitespace().all(|scope| OPENID_SCOPES.contains(&scope)) {
+            return Self::parse(&format!("User.Read {scope}"));
+        }
+        Self::parse(scope)
+    }
+
+    /// Whether all of `other` is among these scopes.
+    pub(super) fn contains(&self, other: &Self) -> bool {
+        self.resource == other.resource && other.names.iter().all(|name| self.names.contains(name))
+    }
+
     /// Whether `.default` was asked for.
     pub(super) fn is_default(&self) -> bool {
         self.names.iter().any(|name| name == DEFAULT)
@@ -49,6 +62,11 @@ impl RequestedScopes {
         let granted = added.iter().chain(&self.names).map(|name| format!("{}/{name}", self.resource));
         granted.collect::<Vec<_>>().join(" ")
     }
+}
+
+/// Whether the parameter's value contains this very scope.
+pub(super) fn asks_for(scope: &str, name: &str) -> bool {
+    scope.split_ascii_whitespace().any(|scope| scope == name)
 }
 
 /// Resource and name. A scope without a resource is one of Microsoft Graph.

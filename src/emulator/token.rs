@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     body::{Body, Bytes},
     extract::{ConnectInfo, Path, State},
-    http::{HeaderMap, Response, StatusCode},
+    http::{HeaderMap, Response, StatusCode, Uri},
 };
 
 use super::{
@@ -14,7 +14,8 @@ use super::{
     doorway::Connection,
     fault::{self, Concern, Endpoint, Fault},
     form::Form,
-    grant, jwt,
+    grant::{self, TokenCall},
+    observations::RecordedRequest,
 };
 
 /// Answers a token request, or meets it with the fault that awaits it.
@@ -22,35 +23,37 @@ pub(super) async fn token(
     State(authority): State<Arc<Authority>>,
     ConnectInfo(connection): ConnectInfo<Connection>,
     Path(tenant): Path<String>,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
     let form = Form::parse(&headers, &body);
-    authority.observations.token_request(&tenant, &headers, &form);
-    let fault = take_fault(&authority, &form);
-    fault::respond(fault, &connection, || answer(&authority, &tenant, &form, &headers)).await
+    authority.observations.token_request(RecordedRequest::new(uri.path(), &tenant, &headers, &form));
+    let call = TokenCall { authority: &authority, tenant: &tenant, form: &form, headers: &headers };
+    fault::respond(take_fault(&call), &connection, || answer(&call)).await
 }
 
-fn take_fault(authority: &Authority, form: &Form) -> Option<Fault> {
-    let claims = form.find("assertion").and_then(jwt::unverified_claims).unwrap_or_default();
-    let scope = form.find("scope").unwrap_or("");
-    let concern = Concern { endpoint: Endpoint::Token, scope, oid: jwt::text(&claims, "oid") };
-    let fault = authority.faults.take(&concern)?;
+fn take_fault(call: &TokenCall<'_>) -> Option<Fault> {
+    let (scope, user) = (call.form.find("scope").unwrap_or(""), call.user());
+    let concern = Concern { endpoint: Endpoint::Token, scope, oid: user.as_deref() };
+    let fault = call.authority.faults.take(&concern)?;
     if fault.replaces_answer() {
-        authority.observations.count(super::Counters::count_fault);
+        call.authority.observations.count(super::Counters::count_fault);
     }
     Some(fault)
 }
 
-fn answer(authority: &Authority, tenant: &str, form: &Form, headers: &HeaderMap) -> Answer {
-    match grant::exchange(authority, tenant, form, headers) {
+fn answer(call: &TokenCall<'_>) -> Answer {
+    let observations = &call.authority.observations;
+    match call.answer() {
         Ok(granted) => {
-            authority.observations.count(super::Counters::count_success);
+            let grant = grant::label(call.form.find("grant_type"));
+            observations.count(|counters| counters.count_success(grant));
             Answer::json(StatusCode::OK, &granted).no_store()
         }
         Err(refusal) => {
-            authority.observations.count(|counters| counters.count_refusal(refusal.error(), refusal.code()));
-            refusal.answer(headers)
+            observations.count(|counters| counters.count_refusal(refusal.error(), refusal.code()));
+            refusal.answer(call.headers)
         }
     }
 }

@@ -135,7 +135,7 @@ async fn names_the_fault_of_a_form() {
     let invalid = |code| (400, "invalid_request", None, code);
     let cases = [
         ("grant_type", "", invalid(900_144)),
-        ("grant_type", "password", (400, "unsupported_grant_type", None, 70_003)),
+        ("grant_type", "urn:ietf:params:oauth:grant-type:device_code", (400, "unsupported_grant_type", None, 70_003)),
         ("client_id", "", invalid(900_144)),
         ("client_id", "somebody-else", (400, "unauthorized_client", None, 700_016)),
         ("client_secret", "", (401, "invalid_client", None, 7_000_218)),

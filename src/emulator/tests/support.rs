@@ -51,7 +51,11 @@ pub(super) fn with(
 
 /// A request to the token endpoint of the default tenant.
 pub(super) fn token_request(emulator: &Emulator) -> RequestBuilder {
-    Client::new().post(format!("{}/{}/oauth2/v2.0/token", emulator.url(), emulator.options().tenant_id))
+    token_request_to(emulator, &emulator.options().tenant_id)
+}
+
+fn token_request_to(emulator: &Emulator, tenant: &str) -> RequestBuilder {
+    Client::new().post(format!("{}/{tenant}/oauth2/v2.0/token", emulator.url()))
 }
 
 /// Status and JSON of an answer.
@@ -64,6 +68,11 @@ pub(super) async fn json(response: Response) -> (u16, Value) {
 /// Sends a form.
 pub(super) async fn send(emulator: &Emulator, form: &[(&'static str, String)]) -> (u16, Value) {
     json(token_request(emulator).form(form).send().await.unwrap()).await
+}
+
+/// Sends a form to the token endpoint of another tenant.
+pub(super) async fn send_to(emulator: &Emulator, tenant: &str, form: &[(&'static str, String)]) -> (u16, Value) {
+    json(token_request_to(emulator, tenant).form(form).send().await.unwrap()).await
 }
 
 /// Exchanges a token with a form that is otherwise valid.
