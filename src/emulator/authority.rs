@@ -5,7 +5,7 @@ use std::{borrow::Cow, io};
 use serde_json::{Map, Value};
 
 use super::{
-    client_certificate::ClientCertificate,
+    client::Registry,
     fault::Faults,
     grant::{Codes, RefreshTokens},
     guarded::Guarded,
@@ -17,6 +17,7 @@ use super::{
     refusal::Refusal,
     revocation::Issuance,
     signer::Signer,
+    workload::LazyKeys,
 };
 
 /// One identity provider.
@@ -24,8 +25,10 @@ pub(super) struct Authority {
     pub(super) options: EmulatorOptions,
     /// The address that issuers and metadata state, without a trailing slash.
     pub(super) url: String,
-    pub(super) certificate: Option<ClientCertificate>,
+    pub(super) registry: Registry,
     pub(super) keys: Guarded<KeyRing>,
+    /// The keys of the workload issuer.
+    pub(super) workload: LazyKeys,
     pub(super) policy: Guarded<Policy>,
     pub(super) faults: Faults,
     pub(super) observations: Observations,
@@ -40,8 +43,9 @@ impl Authority {
         let url = options.public_url.as_deref().unwrap_or(local_url).trim_end_matches('/').to_owned();
         Ok(Self {
             url,
-            certificate: options.client_certificate.as_deref().map(ClientCertificate::from_pem).transpose()?,
+            registry: Registry::new(&options)?,
             keys: Guarded::new(KeyRing::new(key)),
+            workload: LazyKeys::default(),
             policy: Guarded::new(options.policy.clone()),
             faults: Faults::default(),
             observations: Observations::default(),
@@ -115,6 +119,7 @@ impl Authority {
         self.observations.clear();
         self.issuance.clear();
         self.codes.clear();
+        self.registry.reset(&self.options);
         self.refresh_tokens.restore();
     }
 }

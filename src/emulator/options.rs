@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf};
 
-use super::policy::Policy;
+use super::{client::FederatedCredential, policy::Policy};
 
 /// The registration that may exchange tokens, and the tenant it lives in.
 #[derive(Clone)]
@@ -13,6 +13,19 @@ pub struct EmulatorOptions {
     pub client_secret: String,
     /// The registration's certificate as PEM, to accept a signed `client_assertion` as well. Default: none.
     pub client_certificate: Option<String>,
+    /// Further secrets of the registration, as while one replaces another. Default: none.
+    pub client_secrets: Vec<String>,
+    /// Further certificates of the registration as PEM. Default: none.
+    pub client_certificates: Vec<String>,
+    /// The authority, as PEM, whose certificates the registration may use without registering them (`x5c`). Default: none.
+    pub client_ca: Option<String>,
+    /// The common name that those certificates must state. Default: any.
+    pub client_subject: Option<String>,
+    /// Whether a client assertion must have a `jti` that none before it had. Default: yes.
+    pub unique_jti: bool,
+    /// Tokens of other issuers that authenticate the registration. Default: the workload
+    /// `system:serviceaccount:default:obo-proxy`.
+    pub federated_credentials: Vec<FederatedCredential>,
     /// The tenant of tokens that ask for none. Default: `11111111-2222-3333-4444-555555555555`.
     pub tenant_id: String,
     /// Audiences of token A accepted besides `client_id` and `api://client_id`. Default: none.
@@ -35,6 +48,12 @@ impl Default for EmulatorOptions {
             client_id: "00001111-aaaa-2222-bbbb-3333cccc4444".to_owned(),
             client_secret: "emulator-secret".to_owned(),
             client_certificate: None,
+            client_secrets: Vec::new(),
+            client_certificates: Vec::new(),
+            client_ca: None,
+            client_subject: None,
+            unique_jti: true,
+            federated_credentials: vec![FederatedCredential::workload(DEFAULT_WORKLOAD)],
             tenant_id: "11111111-2222-3333-4444-555555555555".to_owned(),
             audiences: Vec::new(),
             expires_in: 3599,
@@ -69,3 +88,6 @@ impl EmulatorOptions {
             || self.audiences.iter().any(|accepted| accepted == audience)
     }
 }
+
+/// The workload whose tokens authenticate the registration.
+pub const DEFAULT_WORKLOAD: &str = "system:serviceaccount:default:obo-proxy";

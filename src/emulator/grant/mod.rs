@@ -10,7 +10,14 @@ mod sign_in;
 use axum::http::HeaderMap;
 use uuid::Uuid;
 
-use super::{authority::Authority, client_auth, form::Form, jwt, refusal::Refusal, user::user_oid};
+use super::{
+    authority::Authority,
+    client::{self, Expected},
+    form::Form,
+    jwt,
+    refusal::Refusal,
+    user::user_oid,
+};
 
 pub(super) use self::{
     code::{Code, CodeChallenge, Codes},
@@ -69,7 +76,12 @@ impl TokenCall<'_> {
 
     /// Authenticates the emulator's own registration.
     fn authenticate(&self, tenant: &str) -> Result<(), Refusal> {
-        client_auth::authenticate(self.authority, tenant, self.form, self.headers)
+        let expected = Expected {
+            audiences: vec![self.authority.token_endpoint(tenant)],
+            certificate_may_be_unnamed: false,
+            may_be_federated: true,
+        };
+        client::authenticate(self.authority, &expected, self.form, self.headers)
     }
 
     /// The client in which a user signs in. Every client is known and public, except for the emulator's own
@@ -78,7 +90,7 @@ impl TokenCall<'_> {
         let client_id = self.form.find("client_id").unwrap_or("");
         if client_id.is_empty()
             || client_id == self.authority.options.client_id
-            || client_auth::has_credential(self.form, self.headers)
+            || client::has_credential(self.form, self.headers)
         {
             self.authenticate(tenant)?;
             return Ok(&self.authority.options.client_id);

@@ -3,9 +3,12 @@
 mod authorize;
 mod certificate;
 mod client_discovery;
+mod client_support;
 mod control;
+mod credentials;
 mod exchange;
 mod faults;
+mod federation;
 mod hostile;
 mod metadata;
 mod policy;

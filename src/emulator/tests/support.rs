@@ -102,6 +102,11 @@ pub(super) async fn post(url: String, body: &'static str) -> Response {
     Client::new().post(url).body(body).send().await.unwrap()
 }
 
+/// POSTs a body made by the test.
+pub(super) async fn post_text(url: String, body: String) -> Response {
+    Client::new().post(url).body(body).send().await.unwrap()
+}
+
 /// The claims of a token.
 pub(super) fn claims(token: &str) -> Value {
     crate::emulator::jwt::unverified_claims(token).unwrap().into()

@@ -1,14 +1,33 @@
 //! Authenticates the client of a token request: by secret in the form or in HTTP Basic, or by a signed assertion.
 
+mod assertion;
+mod certificate;
+mod federation;
+mod issuer;
+mod registry;
+
 use axum::http::{HeaderMap, header};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{authority::Authority, form::Form, refusal::Refusal};
 
+pub use self::federation::FederatedCredential;
+pub(super) use self::{federation::TOKEN_EXCHANGE_AUDIENCE, registry::Registry};
+
+/// What a client assertion has to be like.
+pub(super) struct Expected {
+    /// Its audience is one of these.
+    pub(super) audiences: Vec<String>,
+    /// Whether the header may leave open which certificate signed it.
+    pub(super) certificate_may_be_unnamed: bool,
+    /// Whether another issuer may speak for the client.
+    pub(super) may_be_federated: bool,
+}
+
 /// Accepts the emulator's own registration with exactly one credential.
 pub(super) fn authenticate(
     authority: &Authority,
-    tenant: &str,
+    expected: &Expected,
     form: &Form,
     headers: &HeaderMap,
 ) -> Result<(), Refusal> {
@@ -19,8 +38,11 @@ pub(super) fn authenticate(
     }
     let basic_secret = basic.as_ref().map(|basic| basic.secret.as_str());
     match (basic_secret, form.find("client_secret"), form.find("client_assertion")) {
-        (Some(secret), None, None) | (None, Some(secret), None) => check_secret(authority, secret),
-        (None, None, Some(assertion)) => check_assertion(authority, tenant, form, assertion),
+        (Some(secret), None, None) | (None, Some(secret), None) => authority.registry.check_secret(secret),
+        (None, None, Some(assertion)) => {
+            check_assertion_type(form)?;
+            assertion::verify(authority, expected, assertion)
+        }
         (None, None, None) => Err(Refusal::NoClientCredential),
         _ => Err(Refusal::Malformed("it carries more than one client credential")),
     }
@@ -43,19 +65,11 @@ fn client_id<'r>(form: &'r Form, basic: Option<&'r BasicCredentials>) -> Result<
     }
 }
 
-fn check_secret(authority: &Authority, secret: &str) -> Result<(), Refusal> {
-    if secret == authority.options.client_secret { Ok(()) } else { Err(Refusal::WrongSecret) }
-}
-
-fn check_assertion(authority: &Authority, tenant: &str, form: &Form, assertion: &str) -> Result<(), Refusal> {
-    if form.require("client_assertion_type")? != ASSERTION_TYPE {
-        return Err(Refusal::Malformed("the client_assertion_type is unknown"));
+fn check_assertion_type(form: &Form) -> Result<(), Refusal> {
+    match form.require("client_assertion_type")? {
+        ASSERTION_TYPE => Ok(()),
+        _ => Err(Refusal::Malformed("the client_assertion_type is unknown")),
     }
-    let certificate = authority.certificate.as_ref();
-    let certificate = certificate.ok_or(Refusal::WrongClientAssertion("no certificate is registered"))?;
-    certificate
-        .verify(assertion, &authority.options.client_id, &authority.token_endpoint(tenant))
-        .map_err(Refusal::WrongClientAssertion)
 }
 
 /// Name and secret from an `Authorization: Basic` header.

@@ -8,6 +8,8 @@ use axum::{
     routing::{get, post},
 };
 
+mod credentials;
+
 use super::{
     authority::Authority,
     authorize, client_discovery, control, discovery,
@@ -21,7 +23,7 @@ use super::{
     serve::{Server, local_url},
     signer::Signer,
     tls::Tls,
-    token,
+    token, workload,
 };
 
 /// A running identity provider. Clones share it; it stops when the last one is dropped.
@@ -189,6 +191,8 @@ fn router(authority: Arc<Authority>) -> Router {
         .route("/{tenant}/userrealm/{user}", get(client_discovery::user_realm))
         .route("/{tenant}/oauth2/v2.0/authorize", get(authorize::authorize))
         .route("/{tenant}/oauth2/v2.0/token", post(token::token))
+        .route("/workload/.well-known/openid-configuration", get(workload::metadata))
+        .route("/workload/keys", get(workload::keys))
         .merge(control::routes())
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(authority)

@@ -12,6 +12,10 @@ use axum::{
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
+mod credentials;
+mod help;
+
+use self::help::help_text;
 use super::{
     answer::Answer,
     authority::Authority,
@@ -28,6 +32,8 @@ pub(super) fn routes() -> Router<Arc<Authority>> {
         .route("/emulator/tokens", get(mint_by_query).post(mint_by_json))
         .route("/emulator/counters", get(counters))
         .route("/emulator/requests", get(requests))
+        .route("/emulator/credentials", get(credentials::list).post(credentials::change))
+        .route("/emulator/federated", get(credentials::mint))
         .route("/emulator/faults", get(list_faults).post(add_fault).delete(clear_faults))
         .route("/emulator/policy", get(policy).post(set_policy))
         .route("/emulator/rotate", post(rotate))
@@ -151,11 +157,14 @@ struct Revocation {
 }
 
 fn minted(authority: &Authority, request: &TokenRequest, plain: bool) -> Answer {
-    let token = authority.mint(request, Signer::Current);
+    token_answer(authority.mint(request, Signer::Current), request.lifetime(), plain)
+}
+
+fn token_answer(token: String, lifetime: i64, plain: bool) -> Answer {
     if plain {
         Answer::text(StatusCode::OK, token + "\n").no_store()
     } else {
-        let document = json!({"token_type": "Bearer", "expires_in": request.lifetime(), "access_token": token});
+        let document = json!({"token_type": "Bearer", "expires_in": lifetime, "access_token": token});
         Answer::json(StatusCode::OK, &document).no_store()
     }
 }
@@ -200,46 +209,5 @@ fn query_wish((name, value): (String, String)) -> Result<(String, Value), String
     Ok((name, json))
 }
 
-fn help_text(authority: &Authority) -> String {
-    let (url, options) = (&authority.url, &authority.options);
-    HELP.replace("{url}", url).replace("{tenant}", &options.tenant_id).replace("{client_id}", &options.client_id)
-}
-
 /// Query parameters that choose the form of the answer.
 const FORMAT_PARAMETERS: [&str; 2] = ["raw", "format"];
-
-/// The page at `/`.
-const HELP: &str = "\
-An identity provider shaped like Microsoft Entra ID. Not for production: whoever reaches it may be anyone.
-
-Identity provider (any tenant GUID; to sign in also common and organizations)
-  GET    {url}/{tenant}/v2.0/.well-known/openid-configuration
-  GET    {url}/{tenant}/discovery/v2.0/keys
-  GET    {url}/{tenant}/oauth2/v2.0/authorize  signs in the user in login_hint, without a page
-  POST   {url}/{tenant}/oauth2/v2.0/token      on-behalf-of: client_id {client_id}
-                              password, authorization_code, refresh_token: any public client, any user, any password
-
-Control
-  GET    /emulator/tokens     a caller's token; parameters and JSON members are the same:
-  POST   /emulator/tokens     tenant aud oid sub azp scp roles ver lifetime nbf acrs xms_cc idtyp claims_challenge
-                              claims remove header; ?format=text gives the bare token
-  GET    /emulator/counters   what reached the provider
-  GET    /emulator/requests   the last token requests, with their secrets
-  GET    /emulator/faults     POST adds one, DELETE clears all
-  GET    /emulator/policy     POST replaces it: step_up_scopes step_up_value step_up_shape step_up_claims
-                              unconsented_scopes
-  POST   /emulator/rotate     a new signing key; keep_old leaves the old one in the key set
-  POST   /emulator/revoke     oid's tokens issued so far; downstream_only spares those of callers,
-                              refresh_tokens_only all access tokens
-  POST   /emulator/reset      back to the start, except for the keys
-
-Examples
-  A=$(curl -s '{url}/emulator/tokens?format=text')
-  A=$(curl -s '{url}/emulator/tokens?format=text' -d '{\"oid\": \"carol\", \"acrs\": \"c1\"}')
-  A=$(curl -sG '{url}/emulator/tokens?format=text' --data-urlencode \"claims_challenge=$CLAIMS\")
-  curl -s {url}/emulator/faults -d '{\"times\": 2, \"effect\": {\"answer\": {\"status\": 429, \"headers\": [[\"retry-after\", \"5\"]]}}}'
-  curl -s {url}/emulator/faults -d '{\"at\": \"jwks\", \"delay_ms\": 3000}'
-  curl -s {url}/emulator/faults -d '{\"effect\": {\"alter\": {\"set\": {\"expires_in\": \"60\"}, \"remove\": [\"scope\"]}}}'
-  curl -s {url}/emulator/revoke -d '{\"oid\": \"carol\"}'
-  curl -s {url}/emulator/rotate -d '{\"keep_old\": true}'
-";
