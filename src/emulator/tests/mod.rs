@@ -12,6 +12,7 @@ mod federation;
 mod hostile;
 mod metadata;
 mod policy;
+mod refresh;
 mod sign_in;
 mod support;
 mod target;
