@@ -44,6 +44,8 @@ pub enum Endpoint {
     Jwks,
     /// The metadata document, in both versions.
     Discovery,
+    /// The managed identity's token endpoint; `scope` stands for its `resource`.
+    ManagedIdentity,
 }
 
 /// What becomes of an answer.

@@ -231,7 +231,7 @@ pub const DEFAULT_USER_OID: &str = "aaaaaaaa-0000-1111-2222-bbbbbbbbbbbb";
 pub const DEFAULT_CALLER_CLIENT_ID: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
 
 /// The object that an app-only token is about.
-const DEFAULT_APPLICATION_OID: &str = "bbbbbbbb-1111-2222-3333-cccccccccccc";
+pub const DEFAULT_APPLICATION_OID: &str = "bbbbbbbb-1111-2222-3333-cccccccccccc";
 
 /// Seconds that a token lives if its request does not say.
 const DEFAULT_LIFETIME: i64 = 3600;

@@ -23,7 +23,7 @@ pub struct Counters {
     /// Refusals of the token endpoint by their AADSTS number.
     pub codes: BTreeMap<u32, u64>,
     /// Requests to the token endpoint by their grant, counted on arrival: `on_behalf_of`, `password`,
-    /// `authorization_code`, `refresh_token`, `other`.
+    /// `authorization_code`, `refresh_token`, `client_credentials`, `other`.
     pub requested: BTreeMap<String, u64>,
     /// Tokens that the token endpoint gave, by grant.
     pub granted: BTreeMap<String, u64>,
@@ -33,6 +33,8 @@ pub struct Counters {
     pub user_realm: u64,
     /// Requests of client libraries for where an authority's metadata is.
     pub instance_discovery: u64,
+    /// Requests to the managed identity's token endpoint.
+    pub managed_identity: u64,
 }
 
 impl Counters {
@@ -127,6 +129,7 @@ pub(super) struct Observations {
     counters: Guarded<Counters>,
     recorded: Guarded<Recent<RecordedRequest>>,
     authorize: Guarded<Recent<RecordedRequest>>,
+    managed_identity: Guarded<Recent<RecordedRequest>>,
 }
 
 impl Observations {
@@ -151,6 +154,12 @@ impl Observations {
         self.authorize.lock().push(request.weight(), request);
     }
 
+    /// Counts and remembers a request to the managed identity's token endpoint.
+    pub(super) fn managed_identity_request(&self, request: RecordedRequest) {
+        self.count(|counters| counters.managed_identity += 1);
+        self.managed_identity.lock().push(request.weight(), request);
+    }
+
     /// The counters as they stand.
     pub(super) fn counters(&self) -> Counters {
         self.counters.lock().clone()
@@ -166,11 +175,17 @@ impl Observations {
         self.authorize.lock().to_vec()
     }
 
+    /// The last requests to the managed identity's token endpoint, oldest first.
+    pub(super) fn managed_identity_requests(&self) -> Vec<RecordedRequest> {
+        self.managed_identity.lock().to_vec()
+    }
+
     /// Starts over.
     pub(super) fn clear(&self) {
         *self.counters.lock() = Counters::default();
         *self.recorded.lock() = Recent::default();
         *self.authorize.lock() = Recent::default();
+        *self.managed_identity.lock() = Recent::default();
     }
 }
 

@@ -2,7 +2,11 @@
 
 use std::{fmt, path::PathBuf};
 
-use super::{client::FederatedCredential, policy::Policy};
+use super::{
+    client::FederatedCredential,
+    managed_identity::{DEFAULT_MANAGED_IDENTITY_OID, ManagedIdentity},
+    policy::Policy,
+};
 
 /// The registration that may exchange tokens, and the tenant it lives in.
 #[derive(Clone)]
@@ -24,8 +28,10 @@ pub struct EmulatorOptions {
     /// Whether a client assertion must have a `jti` that none before it had. Default: yes.
     pub unique_jti: bool,
     /// Tokens of other issuers that authenticate the registration. Default: the workload
-    /// `system:serviceaccount:default:obo-proxy`.
+    /// `system:serviceaccount:default:obo-proxy`, and the managed identity.
     pub federated_credentials: Vec<FederatedCredential>,
+    /// Whom the instance metadata endpoint gives tokens about.
+    pub managed_identity: ManagedIdentity,
     /// The tenant of tokens that ask for none. Default: `11111111-2222-3333-4444-555555555555`.
     pub tenant_id: String,
     /// Audiences of token A accepted besides `client_id` and `api://client_id`. Default: none.
@@ -53,7 +59,11 @@ impl Default for EmulatorOptions {
             client_ca: None,
             client_subject: None,
             unique_jti: true,
-            federated_credentials: vec![FederatedCredential::workload(DEFAULT_WORKLOAD)],
+            federated_credentials: vec![
+                FederatedCredential::workload(DEFAULT_WORKLOAD),
+                FederatedCredential::managed_identity(DEFAULT_MANAGED_IDENTITY_OID),
+            ],
+            managed_identity: ManagedIdentity::default(),
             tenant_id: "11111111-2222-3333-4444-555555555555".to_owned(),
             audiences: Vec::new(),
             expires_in: 3599,

@@ -19,6 +19,8 @@ pub struct Policy {
     pub step_up_claims: Option<String>,
     /// An exchange whose `scope` contains one of these texts is refused for lack of consent. Default: none.
     pub unconsented_scopes: Vec<String>,
+    /// The roles of the registration's own tokens (client credentials). Default: `Orders.Read.All`.
+    pub app_roles: Vec<String>,
 }
 
 /// The two forms in which Entra asks for a step-up.
@@ -40,6 +42,7 @@ impl Default for Policy {
             step_up_shape: StepUpShape::default(),
             step_up_claims: None,
             unconsented_scopes: Vec::new(),
+            app_roles: vec!["Orders.Read.All".to_owned()],
         }
     }
 }

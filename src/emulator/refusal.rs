@@ -37,6 +37,7 @@ pub(super) enum Refusal {
     EndedRefreshToken,
     InvalidScope(&'static str),
     SeveralResources,
+    NotDefaultScope,
     StepUp { shape: StepUpShape, claims: String },
     ConsentMissing,
 }
@@ -99,6 +100,7 @@ impl Refusal {
             Self::EndedRefreshToken => Parts::new("invalid_grant", 70_043).with_suberror("bad_token"),
             Self::InvalidScope(_) => Parts::new("invalid_scope", 70_011),
             Self::SeveralResources => Parts::new("invalid_scope", 700_022),
+            Self::NotDefaultScope => Parts::new("invalid_scope", 1_002_012),
             Self::StepUp { shape: StepUpShape::InteractionRequired, .. } => Parts::new("interaction_required", 50_079),
             Self::StepUp { shape: StepUpShape::BasicAction, .. } => {
                 Parts::new("invalid_grant", 50_079).with_suberror("basic_action")
@@ -139,6 +141,7 @@ impl Refusal {
             Self::EndedRefreshToken => "The refresh token has expired or was ended.".to_owned(),
             Self::InvalidScope(why) => format!("The parameter 'scope' is invalid: {why}."),
             Self::SeveralResources => "The parameter 'scope' names more than one resource.".to_owned(),
+            Self::NotDefaultScope => "An application's own scope ends in '/.default', and there is one.".to_owned(),
             Self::StepUp { .. } => "The resource demands multifactor authentication of the user.".to_owned(),
             Self::ConsentMissing => "Neither the user nor an administrator has consented to the scope.".to_owned(),
         }

@@ -17,7 +17,9 @@ Identity provider (any tenant GUID; to sign in also common and organizations)
   GET    {url}/{tenant}/discovery/v2.0/keys
   GET    {url}/{tenant}/oauth2/v2.0/authorize  signs in the user in login_hint, without a page
   POST   {url}/{tenant}/oauth2/v2.0/token      on-behalf-of: client_id {client_id}
+                              client_credentials: the same client, scope RESOURCE/.default
                               password, authorization_code, refresh_token: any public client, any user, any password
+  GET    {url}/metadata/identity/oauth2/token  a managed identity's token: Metadata: true, api-version, resource
 
 Control
   GET    /emulator/tokens     a caller's token; parameters and JSON members are the same:
@@ -31,7 +33,7 @@ Control
   GET    /emulator/federated  a workload's token that stands for the client; subject audience lifetime format
   GET    /emulator/faults     POST adds one, DELETE clears all
   GET    /emulator/policy     POST replaces it: step_up_scopes step_up_value step_up_shape step_up_claims
-                              unconsented_scopes
+                              unconsented_scopes app_roles
   POST   /emulator/rotate     a new signing key; keep_old leaves the old one in the key set
   POST   /emulator/revoke     oid's tokens issued so far; downstream_only spares those of callers,
                               refresh_tokens_only all access tokens

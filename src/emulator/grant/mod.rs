@@ -1,5 +1,6 @@
 //! The grants of Entra's token endpoint: from a form to an answer or to a refusal.
 
+mod client_credentials;
 mod code;
 mod granted;
 mod on_behalf_of;
@@ -48,6 +49,7 @@ impl TokenCall<'_> {
             GrantType::Password => password::sign_in(self),
             GrantType::AuthorizationCode => code::redeem(self),
             GrantType::RefreshToken => refresh::refresh(self),
+            GrantType::ClientCredentials => client_credentials::act_for_itself(self),
         }
     }
 
@@ -61,6 +63,7 @@ impl TokenCall<'_> {
             GrantType::Password => self.form.find("username").map(user_oid),
             GrantType::AuthorizationCode => self.authority.codes.user_of(self.form.find("code")?),
             GrantType::RefreshToken => self.authority.refresh_tokens.user_of(self.form.find("refresh_token")?),
+            GrantType::ClientCredentials => None,
         }
     }
 
@@ -106,6 +109,7 @@ enum GrantType {
     Password,
     AuthorizationCode,
     RefreshToken,
+    ClientCredentials,
 }
 
 impl GrantType {
@@ -115,6 +119,7 @@ impl GrantType {
             "password" => Some(Self::Password),
             "authorization_code" => Some(Self::AuthorizationCode),
             "refresh_token" => Some(Self::RefreshToken),
+            "client_credentials" => Some(Self::ClientCredentials),
             _ => None,
         }
     }
@@ -127,6 +132,7 @@ pub(super) fn label(grant_type: Option<&str>) -> &'static str {
         Some(GrantType::Password) => "password",
         Some(GrantType::AuthorizationCode) => "authorization_code",
         Some(GrantType::RefreshToken) => "refresh_token",
+        Some(GrantType::ClientCredentials) => "client_credentials",
         None => "other",
     }
 }

@@ -16,6 +16,7 @@ use super::{
     fault::Faults,
     jwt,
     keys::SigningKey,
+    managed_identity,
     mint::TokenRequest,
     observations::{Counters, RecordedRequest},
     options::EmulatorOptions,
@@ -108,6 +109,11 @@ impl Emulator {
         self.authority.observations.authorize_requests()
     }
 
+    /// The last 1000 requests to the managed identity's token endpoint, oldest first.
+    pub fn managed_identity_requests(&self) -> Vec<RecordedRequest> {
+        self.authority.observations.managed_identity_requests()
+    }
+
     /// The faults in force.
     pub fn faults(&self) -> &Faults {
         &self.authority.faults
@@ -191,6 +197,7 @@ fn router(authority: Arc<Authority>) -> Router {
         .route("/{tenant}/userrealm/{user}", get(client_discovery::user_realm))
         .route("/{tenant}/oauth2/v2.0/authorize", get(authorize::authorize))
         .route("/{tenant}/oauth2/v2.0/token", post(token::token))
+        .route("/metadata/identity/oauth2/token", get(managed_identity::token))
         .route("/workload/.well-known/openid-configuration", get(workload::metadata))
         .route("/workload/keys", get(workload::keys))
         .merge(control::routes())

@@ -2,6 +2,7 @@
 
 mod authorize;
 mod certificate;
+mod client_credentials;
 mod client_discovery;
 mod client_support;
 mod control;
@@ -10,6 +11,7 @@ mod exchange;
 mod faults;
 mod federation;
 mod hostile;
+mod managed_identity;
 mod metadata;
 mod policy;
 mod refresh;
