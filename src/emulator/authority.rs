@@ -10,6 +10,7 @@ use super::{
     grant::{Codes, RefreshTokens},
     guarded::Guarded,
     keys::{KeyRing, SigningKey},
+    lazy_keys::LazyKeys,
     mint::{Issuer, TokenRequest},
     observations::Observations,
     options::EmulatorOptions,
@@ -17,7 +18,6 @@ use super::{
     refusal::Refusal,
     revocation::Issuance,
     signer::Signer,
-    workload::LazyKeys,
 };
 
 /// One identity provider.
@@ -29,6 +29,8 @@ pub(super) struct Authority {
     pub(super) keys: Guarded<KeyRing>,
     /// The keys of the workload issuer.
     pub(super) workload: LazyKeys,
+    /// The keys of the realms.
+    pub(super) realm: LazyKeys,
     pub(super) policy: Guarded<Policy>,
     pub(super) faults: Faults,
     pub(super) observations: Observations,
@@ -46,6 +48,7 @@ impl Authority {
             registry: Registry::new(&options)?,
             keys: Guarded::new(KeyRing::new(key)),
             workload: LazyKeys::default(),
+            realm: LazyKeys::default(),
             policy: Guarded::new(options.policy.clone()),
             faults: Faults::default(),
             observations: Observations::default(),

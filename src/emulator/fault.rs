@@ -46,6 +46,12 @@ pub enum Endpoint {
     Discovery,
     /// The managed identity's token endpoint; `scope` stands for its `resource`.
     ManagedIdentity,
+    /// A realm's token endpoint; `oid` stands for the `sub` of the subject token.
+    RealmToken,
+    /// A realm's key set.
+    RealmKeys,
+    /// A realm's metadata document.
+    RealmDiscovery,
 }
 
 /// What becomes of an answer.

@@ -42,10 +42,22 @@ impl Form {
         self.find(name).ok_or(Refusal::MissingParameter(name))
     }
 
+    /// All parameters of this name, except for empty ones.
+    pub(super) fn find_all(&self, name: &str) -> Vec<&str> {
+        let parameters = self.parameters.iter().filter(|(candidate, value)| candidate == name && !value.is_empty());
+        parameters.map(|(_, value)| value.as_str()).collect()
+    }
+
     /// Refuses a parameter that occurs twice (RFC 6749, section 3.2).
     pub(super) fn refuse_repetition(&self) -> Result<(), Refusal> {
+        self.refuse_repetition_except(&[])
+    }
+
+    /// Refuses a parameter that occurs twice, except for those of which there may be several.
+    pub(super) fn refuse_repetition_except(&self, repeatable: &[&str]) -> Result<(), Refusal> {
         let mut seen = HashSet::new();
-        match self.parameters.iter().find(|(name, _)| !seen.insert(name)) {
+        let once = self.parameters.iter().filter(|(name, _)| !repeatable.contains(&name.as_str()));
+        match once.map(|(name, value)| (name, value)).find(|(name, _)| !seen.insert(*name)) {
             Some((name, _)) => Err(Refusal::RepeatedParameter(name.clone())),
             None => Ok(()),
         }

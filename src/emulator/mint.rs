@@ -216,7 +216,7 @@ pub(super) fn members(value: Value) -> Map<String, Value> {
 }
 
 /// Reads a list of strings, or one string that stands for a list of one.
-fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+pub(super) fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let value = match Value::deserialize(deserializer)? {
         Value::String(text) => return Ok(vec![text]),
         value => value,

@@ -23,7 +23,7 @@ pub struct Counters {
     /// Refusals of the token endpoint by their AADSTS number.
     pub codes: BTreeMap<u32, u64>,
     /// Requests to the token endpoint by their grant, counted on arrival: `on_behalf_of`, `password`,
-    /// `authorization_code`, `refresh_token`, `client_credentials`, `other`.
+    /// `authorization_code`, `refresh_token`, `client_credentials`, `token_exchange` (which is refused), `other`.
     pub requested: BTreeMap<String, u64>,
     /// Tokens that the token endpoint gave, by grant.
     pub granted: BTreeMap<String, u64>,
@@ -35,6 +35,14 @@ pub struct Counters {
     pub instance_discovery: u64,
     /// Requests to the managed identity's token endpoint.
     pub managed_identity: u64,
+    /// Requests for a realm's metadata document.
+    pub realm_discovery: u64,
+    /// Requests for a realm's key set.
+    pub realm_keys: u64,
+    /// Requests to a realm's token endpoint, counted on arrival.
+    pub realm_token: u64,
+    /// Answers of a realm's token endpoint: `ok`, the OAuth error, or `fault` where a fault took the answer's place.
+    pub realm_outcomes: BTreeMap<String, u64>,
 }
 
 impl Counters {
@@ -63,6 +71,15 @@ impl Counters {
         self.outcome("ok")
     }
 
+    /// How many requests to a realm's token endpoint ended in this way.
+    pub fn realm_outcome(&self, name: &str) -> u64 {
+        self.realm_outcomes.get(name).copied().unwrap_or(0)
+    }
+
+    pub(super) fn count_realm(&mut self, name: &str) {
+        *self.realm_outcomes.entry(name.to_owned()).or_default() += 1;
+    }
+
     pub(super) fn count_success(&mut self, grant: &str) {
         self.count_outcome("ok");
         *self.granted.entry(grant.to_owned()).or_default() += 1;
@@ -87,7 +104,7 @@ impl Counters {
 pub struct RecordedRequest {
     /// The path.
     pub path: String,
-    /// The tenant in the path.
+    /// The tenant or the realm in the path.
     pub tenant: String,
     /// Headers in the order of their first occurrence, names in lower case.
     pub headers: Vec<(String, String)>,
@@ -145,6 +162,12 @@ impl Observations {
             counters.token += 1;
             *counters.requested.entry(grant.to_owned()).or_default() += 1;
         });
+        self.recorded.lock().push(request.weight(), request);
+    }
+
+    /// Counts and remembers a request to a realm's token endpoint, among the other token requests.
+    pub(super) fn realm_request(&self, request: RecordedRequest) {
+        self.count(|counters| counters.realm_token += 1);
         self.recorded.lock().push(request.weight(), request);
     }
 

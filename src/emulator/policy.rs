@@ -19,6 +19,12 @@ pub struct Policy {
     pub step_up_claims: Option<String>,
     /// An exchange whose `scope` contains one of these texts is refused for lack of consent. Default: none.
     pub unconsented_scopes: Vec<String>,
+    /// A token exchange at a realm is refused with `invalid_target` if an audience or resource is one of these. Default:
+    /// none.
+    pub refused_targets: Vec<String>,
+    /// A token exchange at a realm is refused with `invalid_scope` if its `scope` contains one of these texts. Default:
+    /// none.
+    pub refused_scopes: Vec<String>,
     /// The roles of the registration's own tokens (client credentials). Default: `Orders.Read.All`.
     pub app_roles: Vec<String>,
 }
@@ -42,6 +48,8 @@ impl Default for Policy {
             step_up_shape: StepUpShape::default(),
             step_up_claims: None,
             unconsented_scopes: Vec::new(),
+            refused_targets: Vec::new(),
+            refused_scopes: Vec::new(),
             app_roles: vec!["Orders.Read.All".to_owned()],
         }
     }
@@ -56,6 +64,16 @@ impl Policy {
     /// Whether nobody consented to `scope`.
     pub(super) fn lacks_consent(&self, scope: &str) -> bool {
         mentions_any(scope, &self.unconsented_scopes)
+    }
+
+    /// Whether one of these is no target of a token exchange.
+    pub(super) fn refuses_target(&self, targets: &[String]) -> bool {
+        targets.iter().any(|target| self.refused_targets.contains(target))
+    }
+
+    /// Whether nobody may have `scope` by a token exchange.
+    pub(super) fn refuses_scope(&self, scope: &str) -> bool {
+        mentions_any(scope, &self.refused_scopes)
     }
 
     /// What a user who is asked for these claims has satisfied afterwards.

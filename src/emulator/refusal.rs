@@ -109,7 +109,8 @@ impl Refusal {
         }
     }
 
-    fn sentence(&self) -> String {
+    /// The reason in one sentence.
+    pub(super) fn sentence(&self) -> String {
         match self {
             Self::MissingParameter(name) => format!("The form lacks the parameter '{name}', or it is empty."),
             Self::RepeatedParameter(name) => format!("The parameter '{}' occurs more than once.", quoted(name)),

@@ -1,6 +1,6 @@
 //! A workload issuer, as a Kubernetes cluster is one: tokens about service accounts, and the keys to verify them.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use axum::{
     body::Body,
@@ -10,28 +10,7 @@ use axum::{
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{
-    answer::Answer,
-    authority::Authority,
-    clock::unix_now,
-    guarded::Guarded,
-    keys::{KeyRing, SigningKey},
-    mint::TokenRequest,
-    signer::Signer,
-};
-
-/// Keys that are made when they are first needed, as most emulators never need them.
-#[derive(Debug, Default)]
-pub(super) struct LazyKeys(OnceLock<Guarded<KeyRing>>);
-
-impl LazyKeys {
-    /// The keys.
-    pub(super) fn keys(&self) -> &Guarded<KeyRing> {
-        #[expect(clippy::expect_used, reason = "key generation fails only when the system gives no random bytes")]
-        self.0
-            .get_or_init(|| Guarded::new(KeyRing::new(SigningKey::generate().expect("the system gives random bytes"))))
-    }
-}
+use super::{answer::Answer, authority::Authority, clock::unix_now, mint::TokenRequest, signer::Signer};
 
 /// A token about a workload, for `lifetime` seconds.
 pub(super) fn mint(authority: &Authority, subject: &str, audience: &str, lifetime: i64) -> String {

@@ -18,12 +18,21 @@ pub(super) fn verify(authority: &Authority, expected: &Expected, assertion: &str
     if ![Algorithm::PS256, Algorithm::RS256, Algorithm::ES256].contains(&header.alg) {
         return Err(Refusal::WrongClientAssertion("its algorithm is none of PS256, RS256 and ES256"));
     }
-    let certificate = signer(authority, expected, &header)?;
-    refuse_replay(authority, certificate.verify(assertion, client_id, &expected.audiences)?)
+    let verify = |certificate: &Certificate| certificate.verify(assertion, client_id, &expected.audiences);
+    let jti = match signer(authority, &header)? {
+        Some(certificate) => verify(&certificate)?,
+        None if expected.certificate_may_be_unnamed => {
+            let mut jtis = authority.registry.certificates().into_iter().map(|certificate| verify(&certificate));
+            jtis.find(Result::is_ok)
+                .unwrap_or(Err(Refusal::WrongClientAssertion("no registered certificate signed it")))?
+        }
+        None => return Err(Refusal::WrongClientAssertion("it names no certificate")),
+    };
+    refuse_replay(authority, jti)
 }
 
-/// The certificate that the header names by its thumbprint, or contains. Where it may do neither, it is the only one.
-fn signer(authority: &Authority, expected: &Expected, header: &Header) -> Result<Certificate, Refusal> {
+/// The certificate that the header names by its thumbprint, or contains, if it does either.
+fn signer(authority: &Authority, header: &Header) -> Result<Option<Certificate>, Refusal> {
     let registry = &authority.registry;
     let chain = header.x5c.as_deref().map(decoded_chain).transpose()?;
     let named = |stated: &str, actual: String| stated.trim_end_matches('=') == actual;
@@ -31,12 +40,11 @@ fn signer(authority: &Authority, expected: &Expected, header: &Header) -> Result
         (Some(stated), ..) => registry.certificate(|one| named(stated, one.thumbprint()))?,
         (None, Some(stated), _) => registry.certificate(|one| named(stated, one.old_thumbprint()))?,
         (None, None, Some(chain)) => registry.certificate(|one| chain.first().is_some_and(|leaf| leaf == one.der()))?,
-        (None, None, None) if expected.certificate_may_be_unnamed => registry.certificate(|_| true)?,
-        (None, None, None) => return Err(Refusal::WrongClientAssertion("it names no certificate")),
+        (None, None, None) => return Ok(None),
     };
     match (found, chain, &registry.issuer) {
-        (Some(found), ..) => Ok(found),
-        (None, Some(chain), Some(issuer)) => issuer.vouched(&chain).map_err(Refusal::WrongClientAssertion),
+        (Some(found), ..) => Ok(Some(found)),
+        (None, Some(chain), Some(issuer)) => issuer.vouched(&chain).map(Some).map_err(Refusal::WrongClientAssertion),
         (None, ..) => Err(Refusal::WrongClientAssertion("it names a certificate that is not registered")),
     }
 }

@@ -133,6 +133,13 @@ impl Registry {
         standing.check().map(|()| Some(found.clone()))
     }
 
+    /// The certificates in force.
+    pub(super) fn certificates(&self) -> Vec<Certificate> {
+        let registered = self.registered.lock();
+        let good = registered.certificates.iter().filter(|(_, standing)| *standing == Standing::Good);
+        good.map(|(certificate, _)| certificate.clone()).collect()
+    }
+
     /// Whether a federated credential is trusted for a token of this issuer, subject and audience.
     pub(super) fn trusts(&self, matches: impl Fn(&FederatedCredential) -> bool) -> bool {
         self.registered.lock().federated.iter().any(matches)

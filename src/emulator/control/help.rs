@@ -21,10 +21,16 @@ Identity provider (any tenant GUID; to sign in also common and organizations)
                               password, authorization_code, refresh_token: any public client, any user, any password
   GET    {url}/metadata/identity/oauth2/token  a managed identity's token: Metadata: true, api-version, resource
 
+Another authorization server (any realm name)
+  GET    {url}/realms/REALM/.well-known/openid-configuration
+  POST   {url}/realms/REALM/protocol/openid-connect/token  token exchange (RFC 8693) by the same client
+
 Control
   GET    /emulator/tokens     a caller's token; parameters and JSON members are the same:
   POST   /emulator/tokens     tenant aud oid sub azp scp roles ver lifetime nbf acrs xms_cc idtyp claims_challenge
                               claims remove header; ?format=text gives the bare token
+  GET    /emulator/realms/REALM/tokens  a caller's token of a realm, also by POST: aud sub azp scope typ lifetime claims
+                              remove header
   GET    /emulator/counters   what reached the provider
   GET    /emulator/requests   the last token requests, with their secrets
   GET    /emulator/credentials  POST: add_secret withdraw_secret add_certificate withdraw_certificate (by thumbprint)
@@ -33,7 +39,7 @@ Control
   GET    /emulator/federated  a workload's token that stands for the client; subject audience lifetime format
   GET    /emulator/faults     POST adds one, DELETE clears all
   GET    /emulator/policy     POST replaces it: step_up_scopes step_up_value step_up_shape step_up_claims
-                              unconsented_scopes app_roles
+                              unconsented_scopes app_roles; of realms: refused_targets refused_scopes
   POST   /emulator/rotate     a new signing key; keep_old leaves the old one in the key set
   POST   /emulator/revoke     oid's tokens issued so far; downstream_only spares those of callers,
                               refresh_tokens_only all access tokens

@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 
 mod credentials;
 mod help;
+mod realm;
 
 use self::help::help_text;
 use super::{
@@ -30,6 +31,7 @@ pub(super) fn routes() -> Router<Arc<Authority>> {
     Router::new()
         .route("/", get(help))
         .route("/emulator/tokens", get(mint_by_query).post(mint_by_json))
+        .route("/emulator/realms/{realm}/tokens", get(realm::mint_by_query).post(realm::mint_by_json))
         .route("/emulator/counters", get(counters))
         .route("/emulator/requests", get(requests))
         .route("/emulator/credentials", get(credentials::list).post(credentials::change))
@@ -65,9 +67,7 @@ async fn mint_by_json(
 async fn mint_by_query(State(authority): Shared, RawQuery(query): RawQuery, headers: HeaderMap) -> Response<Body> {
     let pairs = query_pairs(query);
     let plain = wants_text(&pairs, &headers);
-    let wishes = pairs.into_iter().filter(|(name, _)| !FORMAT_PARAMETERS.contains(&name.as_str()));
-    let request = wishes.map(query_wish).collect::<Result<Map<_, _>, _>>();
-    let request = request
+    let request = query_wishes(pairs)
         .and_then(|wishes| serde_json::from_value::<TokenRequest>(wishes.into()).map_err(|error| error.to_string()));
     answer_parsed(request, |request| minted(&authority, &request, plain))
 }
@@ -194,6 +194,12 @@ fn query_pairs(query: Option<String>) -> Vec<(String, String)> {
 fn wants_text(query: &[(String, String)], headers: &HeaderMap) -> bool {
     let asked = query.iter().any(|(name, value)| name == "raw" || (name == "format" && value == "text"));
     asked || headers.get(header::ACCEPT).is_some_and(|accepted| accepted.as_bytes().starts_with(b"text/plain"))
+}
+
+/// The query as a JSON object, without what chooses the form of the answer.
+fn query_wishes(pairs: Vec<(String, String)>) -> Result<Map<String, Value>, String> {
+    let wishes = pairs.into_iter().filter(|(name, _)| !FORMAT_PARAMETERS.contains(&name.as_str()));
+    wishes.map(query_wish).collect()
 }
 
 /// A query parameter as the JSON member of the same name: lists are separated by spaces or commas.

@@ -16,6 +16,7 @@ use super::{
     client::{self, Expected},
     form::Form,
     jwt,
+    realm::TOKEN_EXCHANGE,
     refusal::Refusal,
     user::user_oid,
 };
@@ -127,6 +128,9 @@ impl GrantType {
 
 /// The name under which a grant is counted.
 pub(super) fn label(grant_type: Option<&str>) -> &'static str {
+    if grant_type == Some(TOKEN_EXCHANGE) {
+        return "token_exchange";
+    }
     match grant_type.and_then(GrantType::parse) {
         Some(GrantType::OnBehalfOf) => "on_behalf_of",
         Some(GrantType::Password) => "password",

@@ -21,6 +21,7 @@ use super::{
     observations::{Counters, RecordedRequest},
     options::EmulatorOptions,
     policy::Policy,
+    realm::{self, RealmTokenRequest},
     serve::{Server, local_url},
     signer::Signer,
     tls::Tls,
@@ -79,6 +80,21 @@ impl Emulator {
         self.authority.mint(request, signer)
     }
 
+    /// A caller's token of a realm, an authorization server that is not Entra.
+    pub fn mint_realm(&self, request: &RealmTokenRequest) -> String {
+        self.mint_realm_with(request, Signer::Current)
+    }
+
+    /// A caller's token of a realm signed in another way, for verifiers to refuse.
+    pub fn mint_realm_with(&self, request: &RealmTokenRequest, signer: Signer) -> String {
+        realm::mint(&self.authority, request, signer)
+    }
+
+    /// The issuer of a realm, `{url}/realms/{realm}`.
+    pub fn realm_url(&self, realm: &str) -> String {
+        realm::issuer(&self.authority, realm)
+    }
+
     /// A token whose header and claims are exactly these texts: repeated members, missing ones, or no JSON at all.
     pub fn sign_raw(&self, header_json: &str, claims_json: &str, signer: Signer) -> String {
         signer.sign(header_json, claims_json, &self.authority.keys.lock().current())
@@ -99,7 +115,7 @@ impl Emulator {
         self.authority.observations.counters()
     }
 
-    /// The last 1000 token requests, oldest first.
+    /// The last 1000 token requests, those to realms included, oldest first.
     pub fn recorded(&self) -> Vec<RecordedRequest> {
         self.authority.observations.recorded()
     }
@@ -136,6 +152,14 @@ impl Emulator {
     /// If no key can be generated; the old one stays.
     pub fn rotate_key(&self, keep_old: bool) -> io::Result<String> {
         self.authority.rotate_key(keep_old)
+    }
+
+    /// Signs the tokens of realms with a new key from now on, as [`Self::rotate_key`] does those of Entra.
+    ///
+    /// # Errors
+    /// If no key can be generated; the old one stays.
+    pub fn rotate_realm_key(&self, keep_old: bool) -> io::Result<String> {
+        self.authority.realm.rotate(keep_old)
     }
 
     /// Revokes a user's tokens issued so far: exchanges and refresh tokens of theirs are refused with AADSTS50173, and the sample target
@@ -200,6 +224,7 @@ fn router(authority: Arc<Authority>) -> Router {
         .route("/metadata/identity/oauth2/token", get(managed_identity::token))
         .route("/workload/.well-known/openid-configuration", get(workload::metadata))
         .route("/workload/keys", get(workload::keys))
+        .merge(realm::routes())
         .merge(control::routes())
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .with_state(authority)

@@ -14,6 +14,7 @@ mod hostile;
 mod managed_identity;
 mod metadata;
 mod policy;
+mod realm;
 mod refresh;
 mod sign_in;
 mod support;
