@@ -46,6 +46,11 @@ impl ClaimsChallenge {
         self.values("xms_cc")
     }
 
+    /// Whether the client can handle claims challenges, so that its tokens may be challenged at any time.
+    pub(super) fn declares_cp1(&self) -> bool {
+        self.capabilities().iter().any(|capability| capability.eq_ignore_ascii_case("cp1"))
+    }
+
     /// Whether all that `other` asks for, and it does ask, is asked for here too.
     pub(super) fn covers(&self, other: &Self) -> bool {
         let covered = |name: &String| {

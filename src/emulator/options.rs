@@ -3,6 +3,7 @@
 use std::{fmt, path::PathBuf};
 
 use super::{
+    challenge::ClaimsChallenge,
     client::FederatedCredential,
     managed_identity::{DEFAULT_MANAGED_IDENTITY_OID, ManagedIdentity},
     policy::Policy,
@@ -38,6 +39,10 @@ pub struct EmulatorOptions {
     pub audiences: Vec<String>,
     /// The lifetime of a token B in seconds. Default: 3599.
     pub expires_in: u32,
+    /// The lifetime of a token B for a client that declared `cp1`, 28 hours at most. Default: as of any other.
+    pub cae_expires_in: Option<u32>,
+    /// `refresh_in` in answers with a token B. Default: none.
+    pub refresh_in: Option<u32>,
     /// The scopes that `.default` stands for, without their resource. Default: `access_as_user`.
     pub default_scopes: Vec<String>,
     /// The address that issuers and metadata state, for an emulator reached under another name. Default: where it listens.
@@ -67,6 +72,8 @@ impl Default for EmulatorOptions {
             tenant_id: "11111111-2222-3333-4444-555555555555".to_owned(),
             audiences: Vec::new(),
             expires_in: 3599,
+            cae_expires_in: None,
+            refresh_in: None,
             default_scopes: vec!["access_as_user".to_owned()],
             public_url: None,
             tls: None,
@@ -92,12 +99,21 @@ impl fmt::Debug for EmulatorOptions {
 }
 
 impl EmulatorOptions {
+    /// The lifetime of a token B for a client that asked for these claims.
+    pub(super) fn lifetime(&self, claims: &ClaimsChallenge) -> u32 {
+        let long = self.cae_expires_in.filter(|_| claims.declares_cp1());
+        long.map_or(self.expires_in, |seconds| seconds.min(MAX_CAE_LIFETIME))
+    }
+
     /// Whether a token with this `aud` was issued for the registration.
     pub(super) fn accepts_audience(&self, audience: &str) -> bool {
         audience.strip_prefix("api://").unwrap_or(audience) == self.client_id
             || self.audiences.iter().any(|accepted| accepted == audience)
     }
 }
+
+/// 28 hours in seconds, as long as Entra lets tokens live that can be challenged.
+const MAX_CAE_LIFETIME: u32 = 28 * 3600;
 
 /// The workload whose tokens authenticate the registration.
 pub const DEFAULT_WORKLOAD: &str = "system:serviceaccount:default:obo-proxy";

@@ -17,7 +17,8 @@ pub(super) fn act_for_itself(call: &TokenCall<'_>) -> Result<Granted, Refusal> {
     let resource = resource(form.require("scope")?).ok_or(Refusal::NotDefaultScope)?;
     let claims = ClaimsChallenge::of_parameter(form.find("claims"))?;
     let token = call.authority.sign(&token(call, &tenant, resource, &claims));
-    Ok(Granted::bearer(token, call.authority.options.expires_in))
+    let options = &call.authority.options;
+    Ok(Granted { refresh_in: options.refresh_in, ..Granted::bearer(token, options.lifetime(&claims)) })
 }
 
 fn resource(scope: &str) -> Option<&str> {
@@ -32,7 +33,7 @@ fn token(call: &TokenCall<'_>, tenant: &str, resource: &str, claims: &ClaimsChal
     let audience = if options.accepts_audience(resource) { &options.client_id } else { resource };
     let mut members = members(json!({
         "aud": audience, "iss": issuer(&authority.url, tenant, TokenVersion::V2), "iat": now, "nbf": now,
-        "exp": now.saturating_add(options.expires_in.into()), "azp": options.client_id, "azpacr": "1", "tid": tenant,
+        "exp": now.saturating_add(options.lifetime(claims).into()), "azp": options.client_id, "azpacr": "1", "tid": tenant,
         "ver": "2.0", "oid": DEFAULT_APPLICATION_OID, "sub": DEFAULT_APPLICATION_OID, "idtyp": "app",
         "uti": authority.issuance.next_uti(),
     }));

@@ -11,6 +11,8 @@ pub(in crate::emulator) struct Granted {
     pub(super) expires_in: u32,
     pub(super) ext_expires_in: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) refresh_in: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) expires_on: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) resource: Option<String>,

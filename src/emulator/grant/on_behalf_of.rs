@@ -100,7 +100,8 @@ impl Exchange<'_> {
         let access_token = self.authority.sign(&self.claims(claims));
         let refresh = || RefreshGrant::OnBehalfOf(self.on_behalf_of.clone());
         let refresh_token = self.scopes.offline_access.then(|| self.authority.refresh_tokens.issue(refresh()));
-        Granted { refresh_token, ..self.grant(access_token) }
+        let lifetime = self.authority.options.lifetime(claims);
+        Granted { refresh_token, ..self.grant(access_token, lifetime) }
     }
 
     /// SAML has no scopes: the audience's `.default` is all that can be asked for. Nor is it refreshed.
@@ -108,20 +109,21 @@ impl Exchange<'_> {
         if !self.scopes.is_default() {
             return Err(Refusal::InvalidScope("a SAML token is asked for by '.default'"));
         }
-        let (lifetime, resource) = (i64::from(self.authority.options.expires_in), &self.scopes.resource);
+        let (expires_in, resource) = (self.authority.options.expires_in, &self.scopes.resource);
+        let lifetime = i64::from(expires_in);
         let issuer = issuer(&self.authority.url, &self.on_behalf_of.tenant, TokenVersion::V1);
         Ok(Granted {
             expires_on: Some(unix_now().saturating_add(lifetime)),
             resource: Some(resource.clone()),
             issued_token_type: Some(version.token_type()),
-            ..self.grant(version.assertion(&issuer, self.on_behalf_of.user(), resource, lifetime))
+            ..self.grant(version.assertion(&issuer, self.on_behalf_of.user(), resource, lifetime), expires_in)
         })
     }
 
-    fn grant(&self, access_token: String) -> Granted {
+    fn grant(&self, access_token: String, lifetime: u32) -> Granted {
         let options = &self.authority.options;
         let scope = Some(self.scopes.granted(&options.default_scopes));
-        Granted { scope, ..Granted::bearer(access_token, options.expires_in) }
+        Granted { scope, refresh_in: options.refresh_in, ..Granted::bearer(access_token, lifetime) }
     }
 
     fn claims(&self, claims: &ClaimsChallenge) -> Map<String, Value> {
@@ -129,7 +131,7 @@ impl Exchange<'_> {
         let (tenant, user) = (&self.on_behalf_of.tenant, self.on_behalf_of.user());
         let mut members = members(json!({
             "aud": self.scopes.resource, "iss": issuer(&self.authority.url, tenant, TokenVersion::V2),
-            "iat": now, "nbf": now, "exp": now.saturating_add(options.expires_in.into()),
+            "iat": now, "nbf": now, "exp": now.saturating_add(options.lifetime(claims).into()),
             "azp": options.client_id, "azpacr": "1", "tid": tenant, "ver": "2.0",
             "oid": user, "sub": pairwise(user, &self.scopes.resource),
             "scp": self.scopes.scp(&options.default_scopes), "uti": self.authority.issuance.next_uti(),

@@ -8,6 +8,7 @@
 //! | `/step-up` | 401 with that challenge until the token carries the authentication context `c1`, then the echo |
 //! | `/unauthorized` | 401 `invalid_token` |
 //! | `/revocable` | 401 `invalid_token` for a revoked token and after [`SampleTarget::reject_next`], else the echo |
+//! | `/cae` | to a token with `xms_cc: cp1`, where `/revocable` refuses it: 401 with a claims challenge for a newer one. To any other token the echo until it expires, then 401 `invalid_token` |
 //! | `/status/{code}` | that status |
 //! | `/bytes/{n}` | that many bytes |
 //! | `/slow/{ms}` | the echo after a delay |
@@ -15,6 +16,7 @@
 //! | any other | the echo |
 
 mod answers;
+mod challenge;
 mod echo;
 mod log;
 mod path;
@@ -27,10 +29,11 @@ use axum::{
     extract::State,
     http::{Request, Response, StatusCode},
 };
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use serde_json::{Map, Value};
 
 use self::{echo::RequestHead, log::Log, path::Behaviour};
 use super::{
+    clock::unix_now,
     guarded::Guarded,
     idp::Emulator,
     jwt,
@@ -62,6 +65,8 @@ pub struct SampleTarget {
 struct TargetState {
     emulator: Option<Emulator>,
     challenge: Guarded<Vec<String>>,
+    /// The identity provider that challenges name.
+    authority: String,
     rejections: Guarded<u64>,
     log: Log,
     tls: bool,
@@ -78,13 +83,13 @@ impl SampleTarget {
         if let (Some(tls), Some(directory)) = (&tls, &options.tls) {
             tls.publish(directory, CA_FILE)?;
         }
-        let challenge = match options.challenge {
-            Some(values) => values,
-            None => vec![default_challenge(options.emulator.as_ref(), &local_url(&listener, tls.is_some())?)],
-        };
+        let local_url = local_url(&listener, tls.is_some())?;
+        let authority = options.emulator.as_ref().map_or(local_url, |emulator| emulator.public_url().to_owned());
+        let challenge = options.challenge.unwrap_or_else(|| vec![challenge::step_up(&authority)]);
         let state = Arc::new(TargetState {
             emulator: options.emulator,
             challenge: Guarded::new(challenge),
+            authority,
             rejections: Guarded::default(),
             log: Log::default(),
             tls: tls.is_some(),
@@ -128,7 +133,7 @@ impl SampleTarget {
         self.state.log.saw_token(token)
     }
 
-    /// Refuses the next requests at `/revocable`, this many.
+    /// Refuses the next requests at `/revocable`, and those at `/cae` whose tokens can be challenged, this many.
     pub fn reject_next(&self, count: u64) {
         *self.state.rejections.lock() = count;
     }
@@ -184,6 +189,10 @@ async fn serve(State(state): State<Arc<TargetState>>, request: Request<Body>) ->
         Behaviour::StepUp if !has_stepped_up(&head) => answers::challenge(&state.challenge.lock()),
         Behaviour::Unauthorized => answers::invalid_token(),
         Behaviour::Revocable if state.rejects(head.bearer()) => answers::invalid_token(),
+        Behaviour::ContinuousAccess if has_expired(&head) => answers::invalid_token(),
+        Behaviour::ContinuousAccess if declares_cp1(&head) && state.rejects(head.bearer()) => {
+            answers::challenge(&[challenge::newer_token(&state.authority)])
+        }
         Behaviour::Status(status) => answers::status(status),
         Behaviour::Bytes(count) => answers::bytes(count),
         Behaviour::Events => answers::events(),
@@ -192,27 +201,27 @@ async fn serve(State(state): State<Arc<TargetState>>, request: Request<Body>) ->
             tokio::time::sleep(delay).await;
             echo::echo(head, body, state.tls).await
         }
-        Behaviour::StepUp | Behaviour::Revocable | Behaviour::Echo => echo::echo(head, body, state.tls).await,
+        Behaviour::StepUp | Behaviour::Revocable | Behaviour::ContinuousAccess | Behaviour::Echo => {
+            echo::echo(head, body, state.tls).await
+        }
     }
 }
 
 fn has_stepped_up(head: &RequestHead) -> bool {
-    let claims = head.bearer().and_then(jwt::unverified_claims).unwrap_or_default();
-    jwt::texts(&claims, "acrs").contains(&STEP_UP_CONTEXT)
+    jwt::texts(&claims(head), "acrs").contains(&challenge::STEP_UP_CONTEXT)
 }
 
-/// A challenge in the form that Microsoft's client libraries parse.
-fn default_challenge(emulator: Option<&Emulator>, local_url: &str) -> String {
-    let authority = emulator.map_or(local_url, Emulator::public_url);
-    let claims = format!(r#"{{"access_token":{{"acrs":{{"essential":true,"value":"{STEP_UP_CONTEXT}"}}}}}}"#);
-    let claims = STANDARD.encode(claims);
-    format!(
-        r#"Bearer authorization_uri="{authority}/common/oauth2/v2.0/authorize", error="insufficient_claims", claims="{claims}""#
-    )
+fn declares_cp1(head: &RequestHead) -> bool {
+    jwt::texts(&claims(head), "xms_cc").iter().any(|capability| capability.eq_ignore_ascii_case("cp1"))
+}
+
+fn has_expired(head: &RequestHead) -> bool {
+    claims(head).get("exp").and_then(Value::as_i64).is_some_and(|expiry| expiry <= unix_now())
+}
+
+fn claims(head: &RequestHead) -> Map<String, Value> {
+    head.bearer().and_then(jwt::unverified_claims).unwrap_or_default()
 }
 
 /// The certificate that clients have to trust; another name than the provider's, so that both fit one directory.
 const CA_FILE: &str = "target-ca.pem";
-
-/// The authentication context that `/step-up` wants to see.
-const STEP_UP_CONTEXT: &str = "c1";

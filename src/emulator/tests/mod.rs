@@ -5,6 +5,7 @@ mod certificate;
 mod client_credentials;
 mod client_discovery;
 mod client_support;
+mod continuous_access;
 mod control;
 mod credentials;
 mod exchange;
