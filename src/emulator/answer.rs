@@ -38,6 +38,11 @@ impl Answer {
         self
     }
 
+    /// The answer with another body.
+    pub(super) fn map_body(self, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Self {
+        Self { body: change(self.body), ..self }
+    }
+
     /// Forbids caching, as RFC 6749 section 5.1 demands of answers that carry a token.
     pub(super) fn no_store(self) -> Self {
         self.header(header::CACHE_CONTROL, HeaderValue::from_static("no-store, no-cache"))

@@ -96,7 +96,7 @@ impl<'q> Reply<'q> {
 
     fn answer(self, outcome: Result<Vec<(&'static str, String)>, Refusal>) -> Answer {
         let mut parameters = outcome.unwrap_or_else(|refusal| {
-            vec![("error", refusal.error().to_owned()), ("error_description", refusal.description())]
+            vec![("error", refusal.error().into_owned()), ("error_description", refusal.description())]
         });
         parameters.extend(self.state.map(|state| ("state", state.to_owned())));
         match self.mode {

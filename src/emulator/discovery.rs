@@ -82,7 +82,7 @@ async fn serve(
     document: impl FnOnce(&str) -> Value,
 ) -> Response<Body> {
     let fault = authority.faults.take(&Concern::of(endpoint));
-    fault::respond(fault, connection, || match known_tenant(tenant) {
+    fault::respond(fault, connection, headers, || match known_tenant(tenant) {
         Some(tenant) => Answer::json(StatusCode::OK, &document(&tenant)),
         None => Refusal::UnknownTenant(tenant.to_owned()).answer(headers),
     })

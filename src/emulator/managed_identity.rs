@@ -53,7 +53,7 @@ pub(super) async fn token(
     authority.observations.managed_identity_request(RecordedRequest::new(uri.path(), "", &headers, &query));
     let concern = Concern { scope: query.find("resource").unwrap_or(""), ..Concern::of(Endpoint::ManagedIdentity) };
     let fault = authority.faults.take(&concern);
-    fault::respond(fault, &connection, || answer(&authority, &query, &headers)).await
+    fault::respond(fault, &connection, &headers, || answer(&authority, &query, &headers)).await
 }
 
 fn answer(authority: &Authority, query: &Form, headers: &HeaderMap) -> Answer {

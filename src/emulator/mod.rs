@@ -17,6 +17,7 @@
 //! # }
 //! ```
 
+mod aadsts;
 mod answer;
 mod assertion;
 mod authority;
@@ -28,6 +29,7 @@ mod clock;
 mod control;
 mod discovery;
 mod doorway;
+mod error_table;
 mod fault;
 mod form;
 mod grant;
@@ -59,6 +61,7 @@ mod token;
 mod user;
 mod workload;
 
+pub use aadsts::AadstsError;
 pub use challenge::{ClaimsChallenge, InvalidChallenge};
 pub use client::FederatedCredential;
 pub use fault::{CannedAnswer, Effect, Endpoint, Fault, Faults};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::http::HeaderMap;
 use serde::Serialize;
 
-use super::{form::Form, grant, guarded::Guarded, recent::Recent};
+use super::{form::Form, guarded::Guarded, recent::Recent};
 
 /// How often each endpoint was asked, and how the token requests ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -20,7 +20,7 @@ pub struct Counters {
     pub token: u64,
     /// Answers of the token endpoint: `ok`, the OAuth error, or `fault` where a fault took the answer's place.
     pub outcomes: BTreeMap<String, u64>,
-    /// Refusals of the token endpoint by their AADSTS number.
+    /// Refusals of the token endpoint by their AADSTS number, those that a fault put there included.
     pub codes: BTreeMap<u32, u64>,
     /// Requests to the token endpoint by their grant, counted on arrival: `on_behalf_of`, `password`,
     /// `authorization_code`, `refresh_token`, `client_credentials`, `token_exchange` (which is refused), `other`.
@@ -85,8 +85,11 @@ impl Counters {
         *self.granted.entry(grant.to_owned()).or_default() += 1;
     }
 
-    pub(super) fn count_fault(&mut self) {
+    pub(super) fn count_fault(&mut self, code: Option<u32>) {
         self.count_outcome("fault");
+        if let Some(code) = code {
+            *self.codes.entry(code).or_default() += 1;
+        }
     }
 
     pub(super) fn count_refusal(&mut self, error: &str, code: u32) {
@@ -155,9 +158,8 @@ impl Observations {
         change(&mut self.counters.lock());
     }
 
-    /// Counts and remembers a token request.
-    pub(super) fn token_request(&self, request: RecordedRequest) {
-        let grant = grant::label(request.field("grant_type"));
+    /// Counts and remembers a token request of this grant.
+    pub(super) fn token_request(&self, grant: &str, request: RecordedRequest) {
         self.count(|counters| {
             counters.token += 1;
             *counters.requested.entry(grant.to_owned()).or_default() += 1;

@@ -1,10 +1,12 @@
 //! Every reason for which the token endpoint refuses a request, and the error document that tells it.
 
+use std::borrow::Cow;
+
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{answer::Answer, clock::error_timestamp, policy::StepUpShape};
+use super::{aadsts::AadstsError, answer::Answer, clock::error_timestamp, error_table::Row, policy::StepUpShape};
 
 /// Why a token request is refused. The AADSTS numbers are those of Entra, the sentences are not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,26 +40,65 @@ pub(super) enum Refusal {
     InvalidScope(&'static str),
     SeveralResources,
     NotDefaultScope,
-    StepUp { shape: StepUpShape, claims: String },
+    StepUp {
+        shape: StepUpShape,
+        claims: String,
+    },
     ConsentMissing,
+    /// A fault that says by its number what is answered.
+    Injected(Box<AadstsError>),
 }
 
 impl Refusal {
     /// The AADSTS number.
     pub(super) fn code(&self) -> u32 {
-        self.parts().code
+        match self {
+            Self::MissingParameter(_) => 900_144,
+            Self::RepeatedParameter(_) => 9_000_411,
+            Self::Malformed(_) => 9_002_313,
+            Self::UnknownTenant(_) => 90_002,
+            Self::UnsupportedGrant(_) => 70_003,
+            Self::UnknownClient(_) => 700_016,
+            Self::NoClientCredential => 7_000_218,
+            Self::WrongSecret => 7_000_215,
+            Self::WithdrawnCredential(code) => *code,
+            Self::WrongClientAssertion(_) => 700_027,
+            Self::ClientAssertionTime(_) => 700_024,
+            Self::UntrustedFederation => 70_021,
+            Self::UsersToken => 700_229,
+            Self::MalformedAssertion => 50_027,
+            Self::IdToken => 240_002,
+            Self::AppOnlyToken => 7_000_114,
+            Self::UntrustedAssertion(_) => 50_013,
+            Self::WrongAudience => 500_131,
+            Self::OutsideValidity => 500_133,
+            Self::Revoked => 50_173,
+            Self::UnknownGrant(_) => 70_000,
+            Self::RedeemedCode => 54_005,
+            Self::ExpiredCode => 70_008,
+            Self::WrongVerifier => 501_481,
+            Self::OtherRedirect => 500_112,
+            Self::EndedRefreshToken => 70_043,
+            Self::InvalidScope(_) => 70_011,
+            Self::SeveralResources => 700_022,
+            Self::NotDefaultScope => 1_002_012,
+            Self::StepUp { .. } => 50_079,
+            Self::ConsentMissing => 65_001,
+            Self::Injected(injected) => injected.code,
+        }
     }
 
     /// The OAuth error.
-    pub(super) fn error(&self) -> &'static str {
-        self.parts().error
+    pub(super) fn error(&self) -> Cow<'static, str> {
+        self.shape().error
     }
 
     /// The HTTP answer to a request with these headers.
     pub(super) fn answer(self, headers: &HeaderMap) -> Answer {
-        let parts = self.parts();
-        let document = Document::new(&parts, &self.sentence(), correlation_id(headers), self.into_claims());
-        let answer = Answer::json(parts.status, &document).no_store();
+        let (shape, description) = (self.shape(), self.description());
+        let status = shape.status;
+        let document = Document::new(shape, self.code(), &description, correlation_id(headers), self.into_claims());
+        let answer = Answer::json(status, &document).no_store();
         let answer = with_id(answer, "x-ms-request-id", &document.trace_id);
         match headers.get("return-client-request-id") {
             Some(wanted) if wanted == "true" => with_id(answer, "client-request-id", &document.correlation_id),
@@ -70,42 +111,20 @@ impl Refusal {
         format!("AADSTS{}: {}", self.code(), self.sentence())
     }
 
-    fn parts(&self) -> Parts {
+    fn shape(&self) -> Shape {
+        let row = Row::of(self.code());
+        let status = StatusCode::from_u16(row.status).unwrap_or(StatusCode::BAD_REQUEST);
+        let shape = Shape { status, error: row.error.into(), suberror: row.suberror.map(Cow::from) };
         match self {
-            Self::MissingParameter(_) => Parts::new("invalid_request", 900_144),
-            Self::RepeatedParameter(_) => Parts::new("invalid_request", 9_000_411),
-            Self::Malformed(_) => Parts::new("invalid_request", 9_002_313),
-            Self::UnknownTenant(_) => Parts::new("invalid_request", 90_002),
-            Self::UnsupportedGrant(_) => Parts::new("unsupported_grant_type", 70_003),
-            Self::UnknownClient(_) => Parts::new("unauthorized_client", 700_016),
-            Self::NoClientCredential => Parts::unauthenticated(7_000_218),
-            Self::WrongSecret => Parts::unauthenticated(7_000_215),
-            Self::WrongClientAssertion(_) => Parts::unauthenticated(700_027),
-            Self::WithdrawnCredential(code) => Parts::unauthenticated(*code),
-            Self::ClientAssertionTime(_) => Parts::unauthenticated(700_024),
-            Self::UntrustedFederation => Parts::unauthenticated(70_021),
-            Self::UsersToken => Parts::unauthenticated(700_229),
-            Self::MalformedAssertion => Parts::new("invalid_request", 50_027),
-            Self::IdToken => Parts::new("invalid_request", 240_002),
-            Self::AppOnlyToken => Parts::new("unauthorized_client", 7_000_114),
-            Self::UntrustedAssertion(_) => Parts::new("invalid_grant", 50_013),
-            Self::WrongAudience => Parts::new("invalid_grant", 500_131),
-            Self::OutsideValidity => Parts::new("invalid_grant", 500_133),
-            Self::Revoked => Parts::new("invalid_grant", 50_173),
-            Self::UnknownGrant(_) => Parts::new("invalid_grant", 70_000).with_suberror("bad_token"),
-            Self::RedeemedCode => Parts::new("invalid_grant", 54_005),
-            Self::ExpiredCode => Parts::new("invalid_grant", 70_008),
-            Self::WrongVerifier => Parts::new("invalid_grant", 501_481),
-            Self::OtherRedirect => Parts::new("invalid_grant", 500_112),
-            Self::EndedRefreshToken => Parts::new("invalid_grant", 70_043).with_suberror("bad_token"),
-            Self::InvalidScope(_) => Parts::new("invalid_scope", 70_011),
-            Self::SeveralResources => Parts::new("invalid_scope", 700_022),
-            Self::NotDefaultScope => Parts::new("invalid_scope", 1_002_012),
-            Self::StepUp { shape: StepUpShape::InteractionRequired, .. } => Parts::new("interaction_required", 50_079),
             Self::StepUp { shape: StepUpShape::BasicAction, .. } => {
-                Parts::new("invalid_grant", 50_079).with_suberror("basic_action")
+                Shape { error: "invalid_grant".into(), suberror: Some("basic_action".into()), ..shape }
             }
-            Self::ConsentMissing => Parts::new("invalid_grant", 65_001).with_suberror("consent_required"),
+            // What is withdrawn is a credential, whatever the number.
+            Self::WithdrawnCredential(_) => {
+                Shape { status: StatusCode::UNAUTHORIZED, error: "invalid_client".into(), ..shape }
+            }
+            Self::Injected(injected) => shape.overridden(injected),
+            _ => shape,
         }
     }
 
@@ -144,6 +163,7 @@ impl Refusal {
             Self::SeveralResources => "The parameter 'scope' names more than one resource.".to_owned(),
             Self::NotDefaultScope => "An application's own scope ends in '/.default', and there is one.".to_owned(),
             Self::StepUp { .. } => "The resource demands multifactor authentication of the user.".to_owned(),
+            Self::Injected(injected) => Row::of(injected.code).meaning.to_owned(),
             Self::ConsentMissing => "Neither the user nor an administrator has consented to the scope.".to_owned(),
         }
     }
@@ -151,62 +171,62 @@ impl Refusal {
     fn into_claims(self) -> Option<String> {
         match self {
             Self::StepUp { claims, .. } => Some(claims),
+            Self::Injected(injected) => {
+                let usual = Row::of(injected.code).claims.then(|| USUAL_CLAIMS.to_owned());
+                injected.claims.or(usual).filter(|claims| !claims.is_empty())
+            }
             _ => None,
         }
     }
 }
 
 /// What kind of error a refusal is.
-struct Parts {
+struct Shape {
     status: StatusCode,
-    error: &'static str,
-    suberror: Option<&'static str>,
-    code: u32,
+    error: Cow<'static, str>,
+    suberror: Option<Cow<'static, str>>,
 }
 
-impl Parts {
-    fn new(error: &'static str, code: u32) -> Self {
-        Self { status: StatusCode::BAD_REQUEST, error, suberror: None, code }
-    }
-
-    fn unauthenticated(code: u32) -> Self {
-        Self { status: StatusCode::UNAUTHORIZED, ..Self::new("invalid_client", code) }
-    }
-
-    fn with_suberror(self, suberror: &'static str) -> Self {
-        Self { suberror: Some(suberror), ..self }
+impl Shape {
+    fn overridden(self, injected: &AadstsError) -> Self {
+        let status = injected.status.and_then(|status| StatusCode::from_u16(status).ok());
+        let suberror = injected.suberror.clone().map(Cow::from).or(self.suberror);
+        Self {
+            status: status.filter(|status| !status.is_informational()).unwrap_or(self.status),
+            error: injected.error.clone().map_or(self.error, Cow::from),
+            suberror: suberror.filter(|suberror| !suberror.is_empty()),
+        }
     }
 }
 
 /// The error document, its members in the order in which Entra sends them.
 #[derive(Serialize)]
 struct Document {
-    error: &'static str,
+    error: Cow<'static, str>,
     error_description: String,
     error_codes: [u32; 1],
     timestamp: String,
     trace_id: String,
     correlation_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    suberror: Option<&'static str>,
+    suberror: Option<Cow<'static, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     claims: Option<String>,
 }
 
 impl Document {
-    fn new(parts: &Parts, sentence: &str, correlation_id: String, claims: Option<String>) -> Self {
+    fn new(shape: Shape, code: u32, description: &str, correlation_id: String, claims: Option<String>) -> Self {
         let (timestamp, trace_id) = (error_timestamp(), Uuid::new_v4().to_string());
         Self {
-            error: parts.error,
+            error: shape.error,
             error_description: format!(
-                "AADSTS{}: {sentence}\r\nTrace ID: {trace_id}\r\nCorrelation ID: {correlation_id}\r\nTimestamp: {timestamp}",
-                parts.code
+                "{description}\r\nTrace ID: {trace_id}\r\nCorrelation ID: {correlation_id}\r\nTimestamp: {timestamp}"
             ),
-            error_codes: [parts.code],
+            error_codes: [code],
             timestamp,
             trace_id,
             correlation_id,
-            suberror: parts.suberror,
+            suberror: shape.suberror,
             claims,
         }
     }
@@ -232,3 +252,6 @@ fn quoted(text: &str) -> String {
 
 /// How many characters of a parameter an error repeats.
 const MAX_QUOTED: usize = 200;
+
+/// What an injected refusal asks of the user unless it says something else.
+const USUAL_CLAIMS: &str = r#"{"access_token":{"acrs":{"essential":true,"value":"c1"}}}"#;

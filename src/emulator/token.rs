@@ -28,17 +28,19 @@ pub(super) async fn token(
     body: Bytes,
 ) -> Response<Body> {
     let form = Form::parse(&headers, &body);
-    authority.observations.token_request(RecordedRequest::new(uri.path(), &tenant, &headers, &form));
+    let grant = grant::label(form.find("grant_type"));
+    authority.observations.token_request(grant, RecordedRequest::new(uri.path(), &tenant, &headers, &form));
     let call = TokenCall { authority: &authority, tenant: &tenant, form: &form, headers: &headers };
-    fault::respond(take_fault(&call), &connection, || answer(&call)).await
+    fault::respond(take_fault(&call), &connection, &headers, || answer(&call)).await
 }
 
 fn take_fault(call: &TokenCall<'_>) -> Option<Fault> {
     let (scope, user) = (call.form.find("scope").unwrap_or(""), call.user());
-    let concern = Concern { endpoint: Endpoint::Token, scope, oid: user.as_deref() };
+    let grant = grant::label(call.form.find("grant_type"));
+    let concern = Concern { endpoint: Endpoint::Token, scope, oid: user.as_deref(), grant };
     let fault = call.authority.faults.take(&concern)?;
     if fault.replaces_answer() {
-        call.authority.observations.count(super::Counters::count_fault);
+        call.authority.observations.count(|counters| counters.count_fault(fault.code()));
     }
     Some(fault)
 }
@@ -52,7 +54,7 @@ fn answer(call: &TokenCall<'_>) -> Answer {
             Answer::json(StatusCode::OK, &granted).no_store()
         }
         Err(refusal) => {
-            observations.count(|counters| counters.count_refusal(refusal.error(), refusal.code()));
+            observations.count(|counters| counters.count_refusal(&refusal.error(), refusal.code()));
             refusal.answer(call.headers)
         }
     }

@@ -37,7 +37,12 @@ Control
                               add_federated withdraw_federated (subject issuer audience); code is what a withdrawn
                               credential meets
   GET    /emulator/federated  a workload's token that stands for the client; subject audience lifetime format
-  GET    /emulator/faults     POST adds one, DELETE clears all
+  GET    /emulator/faults     POST adds one, DELETE clears all; members:
+                              at      token jwks discovery managed_identity realm_token realm_keys realm_discovery
+                              whom    oid, scope (contains), grant, share (of a hundred requests)
+                              when    times, lasting_ms, delay_ms
+                              effect  none drop truncate cut pad answer aadsts throttle alter
+  GET    /emulator/errors     the AADSTS numbers whose shape is known, for the effect aadsts
   GET    /emulator/policy     POST replaces it: step_up_scopes step_up_value step_up_shape step_up_claims
                               unconsented_scopes app_roles; of realms: refused_targets refused_scopes
   POST   /emulator/rotate     a new signing key; keep_old leaves the old one in the key set
@@ -50,6 +55,10 @@ Examples
   A=$(curl -s '{url}/emulator/tokens?format=text' -d '{\"oid\": \"carol\", \"acrs\": \"c1\"}')
   A=$(curl -sG '{url}/emulator/tokens?format=text' --data-urlencode \"claims_challenge=$CLAIMS\")
   curl -s {url}/emulator/faults -d '{\"times\": 2, \"effect\": {\"answer\": {\"status\": 429, \"headers\": [[\"retry-after\", \"5\"]]}}}'
+  curl -s {url}/emulator/faults -d '{\"oid\": \"carol\", \"effect\": {\"aadsts\": 53003}}'
+  curl -s {url}/emulator/faults -d '{\"effect\": {\"aadsts\": {\"code\": 50076, \"claims\": \"{}\"}}}'
+  curl -s {url}/emulator/faults -d '{\"lasting_ms\": 30000, \"effect\": {\"throttle\": {\"date\": true}}}'
+  curl -s {url}/emulator/faults -d '{\"share\": 10, \"effect\": \"drop\"}'
   curl -s {url}/emulator/faults -d '{\"at\": \"jwks\", \"delay_ms\": 3000}'
   curl -s {url}/emulator/faults -d '{\"effect\": {\"alter\": {\"set\": {\"expires_in\": \"60\"}, \"remove\": [\"scope\"]}}}'
   curl -s {url}/emulator/revoke -d '{\"oid\": \"carol\"}'

@@ -20,6 +20,7 @@ use self::help::help_text;
 use super::{
     answer::Answer,
     authority::Authority,
+    error_table::Row,
     fault::Fault,
     mint::{DEFAULT_USER_OID, TokenRequest},
     policy::Policy,
@@ -37,6 +38,7 @@ pub(super) fn routes() -> Router<Arc<Authority>> {
         .route("/emulator/credentials", get(credentials::list).post(credentials::change))
         .route("/emulator/federated", get(credentials::mint))
         .route("/emulator/faults", get(list_faults).post(add_fault).delete(clear_faults))
+        .route("/emulator/errors", get(errors))
         .route("/emulator/policy", get(policy).post(set_policy))
         .route("/emulator/rotate", post(rotate))
         .route("/emulator/revoke", post(revoke))
@@ -94,6 +96,10 @@ async fn add_fault(State(authority): Shared, body: Bytes) -> Response<Body> {
 async fn clear_faults(State(authority): Shared) -> Response<Body> {
     authority.faults.clear();
     Answer::json(StatusCode::OK, &authority.faults.list()).into_response()
+}
+
+async fn errors() -> Response<Body> {
+    Answer::json(StatusCode::OK, &Row::all()).into_response()
 }
 
 async fn policy(State(authority): Shared) -> Response<Body> {

@@ -59,7 +59,7 @@ impl RealmRefusal {
 /// What Entra calls by many names is one here.
 impl From<Refusal> for RealmRefusal {
     fn from(refusal: Refusal) -> Self {
-        match refusal.error() {
+        match refusal.error().as_ref() {
             "invalid_request" => Self::request(refusal.sentence()),
             _ => Self { error: "invalid_client", why: "Invalid client or Invalid client credentials".to_owned() },
         }

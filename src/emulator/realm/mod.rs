@@ -11,7 +11,7 @@ use axum::{
     Router,
     body::Body,
     extract::{ConnectInfo, Path, State},
-    http::{Response, StatusCode},
+    http::{HeaderMap, Response, StatusCode},
     routing::{get, post},
 };
 use serde_json::{Value, json};
@@ -43,18 +43,22 @@ async fn metadata(
     State(authority): State<Arc<Authority>>,
     connection: ConnectInfo<Connection>,
     Path(realm): Path<String>,
+    headers: HeaderMap,
 ) -> Response<Body> {
     authority.observations.count(|counters| counters.realm_discovery += 1);
-    serve(&authority, &connection, Endpoint::RealmDiscovery, &realm, || document(&issuer(&authority, &realm))).await
+    serve(&authority, &connection, Endpoint::RealmDiscovery, &realm, &headers, || document(&issuer(&authority, &realm)))
+        .await
 }
 
 async fn keys(
     State(authority): State<Arc<Authority>>,
     connection: ConnectInfo<Connection>,
     Path(realm): Path<String>,
+    headers: HeaderMap,
 ) -> Response<Body> {
     authority.observations.count(|counters| counters.realm_keys += 1);
-    serve(&authority, &connection, Endpoint::RealmKeys, &realm, || authority.realm.keys().lock().jwks(None)).await
+    serve(&authority, &connection, Endpoint::RealmKeys, &realm, &headers, || authority.realm.keys().lock().jwks(None))
+        .await
 }
 
 async fn serve(
@@ -62,10 +66,11 @@ async fn serve(
     connection: &Connection,
     endpoint: Endpoint,
     realm: &str,
+    headers: &HeaderMap,
     document: impl FnOnce() -> Value,
 ) -> Response<Body> {
     let fault = authority.faults.take(&Concern::of(endpoint));
-    fault::respond(fault, connection, || {
+    fault::respond(fault, connection, headers, || {
         if is_name(realm) {
             Answer::json(StatusCode::OK, &document())
         } else {

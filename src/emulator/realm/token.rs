@@ -36,13 +36,13 @@ pub(super) async fn token(
     let form = Form::parse(&headers, &body);
     authority.observations.realm_request(RecordedRequest::new(uri.path(), &realm, &headers, &form));
     let fault = take_fault(&authority, &form);
-    fault::respond(fault, &connection, || answer(&authority, &realm, &form, &headers)).await
+    fault::respond(fault, &connection, &headers, || answer(&authority, &realm, &form, &headers)).await
 }
 
 fn take_fault(authority: &Authority, form: &Form) -> Option<Fault> {
     let claims = form.find("subject_token").and_then(jwt::unverified_claims).unwrap_or_default();
     let (scope, user) = (form.find("scope").unwrap_or(""), jwt::text(&claims, "sub"));
-    let fault = authority.faults.take(&Concern { endpoint: Endpoint::RealmToken, scope, oid: user })?;
+    let fault = authority.faults.take(&Concern { scope, oid: user, ..Concern::of(Endpoint::RealmToken) })?;
     if fault.replaces_answer() {
         authority.observations.count(|counters| counters.count_realm("fault"));
     }

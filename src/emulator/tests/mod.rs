@@ -9,6 +9,8 @@ mod continuous_access;
 mod control;
 mod credentials;
 mod exchange;
+mod fault_answers;
+mod fault_limits;
 mod faults;
 mod federation;
 mod hostile;
