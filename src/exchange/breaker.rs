@@ -99,8 +99,8 @@ impl Breaker {
     }
 }
 
-/// So many outages in a row open the breaker.
-const THRESHOLD: usize = 5;
+/// So many attempts without an answer, one after the other, open the breaker.
+const THRESHOLD: usize = 10;
 
 /// How long nobody asks at first; each failed probe doubles it.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -155,8 +155,8 @@ mod tests {
         let breaker = Breaker::new();
         (0..100).for_each(|_| assert_eq!(breaker.report(Finding::Faulty(caller(1))), None));
         assert_eq!(breaker.admit(), Ok(()));
-        (2..5).for_each(|n| assert_eq!(breaker.report(Finding::Faulty(caller(n))), None));
-        assert!(matches!(breaker.report(Finding::Faulty(caller(5))), Some(Change::Opened(_))));
+        (2..10).for_each(|n| assert_eq!(breaker.report(Finding::Faulty(caller(n))), None));
+        assert!(matches!(breaker.report(Finding::Faulty(caller(10))), Some(Change::Opened(_))));
     }
 
     #[tokio::test(start_paused = true)]

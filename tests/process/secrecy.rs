@@ -119,6 +119,10 @@ impl Stage {
     }
 
     async fn faults_of_the_identity_provider(&mut self) {
+        self.world.emulator.set_policy(Policy { unconsented_scopes: vec!["Orders".to_owned()], ..Policy::default() });
+        let token = self.stranger();
+        self.expect("/orders/1", &token, 403).await;
+        self.world.emulator.set_policy(Policy::default());
         let repeated = self.stranger();
         let quoting = serde_json::json!({
             "error": "invalid_grant", "error_description": format!("assertion {repeated} secret {SECRET}"),
@@ -133,7 +137,7 @@ impl Stage {
                 &[],
                 &format!("{{\"token_type\":\"{repeated}\",\"access_token\":\"{repeated}\"}}"),
             ),
-            Fault::token_answer(429, &[("retry-after", "1")], &quoting.to_string()),
+            Fault::token_answer(429, &[], &quoting.to_string()),
             Fault::token_answer(302, &[("location", &format!("http://127.0.0.1:9/{repeated}"))], ""),
             Fault::token_member("access_token", format!("{repeated}\r\n")),
             Fault::token_without("token_type"),
@@ -150,10 +154,6 @@ impl Stage {
             assert!(reply.status >= 400, "fault {turn}: {}", reply.status);
             self.world.emulator.faults().clear();
         }
-        self.world.emulator.set_policy(Policy { unconsented_scopes: vec!["Orders".to_owned()], ..Policy::default() });
-        let token = self.stranger();
-        self.expect("/orders/1", &token, 403).await;
-        self.world.emulator.set_policy(Policy::default());
     }
 
     async fn requests_that_no_library_sends(&mut self) {

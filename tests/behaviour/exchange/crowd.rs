@@ -74,13 +74,13 @@ async fn a_thousand_first_requests_of_a_caller_share_one_failure() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_failure_is_not_remembered() {
+async fn an_outage_is_not_remembered() {
     let world = world().await;
     let token = world.token();
-    world.emulator.faults().add(Fault::token_answer(400, &[], r#"{"error":"invalid_grant"}"#).times(1));
-    assert_eq!(world.get("/orders", &token).await.code(), "exchange_refused");
+    world.emulator.faults().add(Fault::token_answer(500, &[], "").times(2));
+    assert_eq!(world.get("/orders", &token).await.code(), "idp_unavailable");
     served(&world, "/orders", &token).await;
-    assert_eq!((world.token_requests(), world.target.total_hits()), (2, 1));
+    assert_eq!((world.token_requests(), world.target.total_hits()), (3, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,8 +36,8 @@ async fn a_lifetime_as_text_or_beyond_all_measure_is_remembered() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_lives_for_a_moment_is_used_for_half_of_it() {
-    for lifetime in [1, 2] {
+async fn a_token_that_lives_for_a_moment_is_replaced_by_half_of_it() {
+    for lifetime in [2, 4] {
         let world = world().await;
         world.emulator.faults().add(Fault::token_member("expires_in", lifetime));
         let half = Duration::from_secs(lifetime) / 2;
@@ -54,7 +54,8 @@ async fn a_token_that_lives_for_a_moment_is_used_for_half_of_it() {
             assert!(asked < after + half, "used for more than half of {lifetime} s");
             sleep(Duration::from_millis(20)).await;
         }
-        assert!(before.elapsed() >= half, "used for less than half of {lifetime} s");
+        // The renewal beside requests begins a tenth of that time before, and as much earlier by jitter.
+        assert!(before.elapsed() >= half.mul_f64(0.8), "replaced too soon within {lifetime} s");
     }
 }
 
