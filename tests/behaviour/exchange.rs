@@ -1,7 +1,11 @@
 //! When a token is exchanged, and when a remembered one is used: asserted by what reached the identity provider.
 
+mod capabilities;
 mod crowd;
 mod lifetime;
+mod memory;
+mod outage;
+mod renewal;
 mod unauthorized;
 
 use http::Method;
