@@ -73,5 +73,5 @@ pub use options::{DEFAULT_WORKLOAD, EmulatorOptions};
 pub use policy::{Policy, StepUpShape};
 pub use realm::RealmTokenRequest;
 pub use signer::Signer;
-pub use target::{SampleTarget, SampleTargetOptions, TargetRequest};
+pub use target::{SampleTarget, SampleTargetOptions, TargetClient, TargetRequest, TargetTokenCounters};
 pub use user::user_oid;

@@ -137,7 +137,7 @@ impl RecordedRequest {
     }
 
     /// Its size in memory.
-    fn weight(&self) -> usize {
+    pub(super) fn weight(&self) -> usize {
         let texts = self.headers.iter().chain(&self.form);
         texts.map(|(name, value)| name.len() + value.len() + PAIR_OVERHEAD).sum::<usize>() + self.path.len()
     }

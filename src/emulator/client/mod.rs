@@ -54,6 +54,15 @@ pub(super) fn has_credential(form: &Form, headers: &HeaderMap) -> bool {
     in_form || headers.contains_key(header::AUTHORIZATION)
 }
 
+/// The client's name and secret, from the form or from HTTP Basic.
+pub(super) fn presented_secret(form: &Form, headers: &HeaderMap) -> Result<Option<(String, String)>, Refusal> {
+    if let Some(basic) = BasicCredentials::read(headers)? {
+        return Ok(Some((basic.client_id, basic.secret)));
+    }
+    let in_form = form.find("client_id").zip(form.find("client_secret"));
+    Ok(in_form.map(|(client_id, secret)| (client_id.to_owned(), secret.to_owned())))
+}
+
 /// The client's name, stated in the form, in HTTP Basic, or equally in both.
 fn client_id<'r>(form: &'r Form, basic: Option<&'r BasicCredentials>) -> Result<&'r str, Refusal> {
     match (basic, form.find("client_id")) {

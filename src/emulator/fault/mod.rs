@@ -62,6 +62,8 @@ pub enum Endpoint {
     RealmKeys,
     /// A realm's metadata document.
     RealmDiscovery,
+    /// The token endpoint of a sample target, among [`SampleTarget::faults`](super::SampleTarget::faults).
+    TargetToken,
 }
 
 impl Fault {

@@ -11,7 +11,12 @@ use futures_util::StreamExt as _;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::super::{answer::Answer, jwt, observations::header_pairs};
+use super::super::{
+    answer::Answer,
+    jwt,
+    observations::header_pairs,
+    saml::{self, Assertion},
+};
 
 /// A request without its body.
 #[derive(Debug, Clone)]
@@ -26,6 +31,12 @@ impl RequestHead {
     /// The first bearer token.
     pub(super) fn bearer(&self) -> Option<&str> {
         self.bearers().next()
+    }
+
+    /// All SAML assertions in any header, with the header's name.
+    pub(super) fn assertions(&self) -> impl Iterator<Item = (&str, &str)> {
+        let texts = self.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+        texts.map(|(name, value)| (name, token_of(value))).filter(|(_, token)| saml::is_assertion(token))
     }
 
     /// All bearer tokens; more than one is a fault of whoever sent them.
@@ -58,6 +69,8 @@ struct Echo {
     /// In the order of their first occurrence.
     headers: Vec<(String, String)>,
     authorization: Option<Authorization>,
+    /// The SAML assertions in any header.
+    assertions: Vec<AssertionSummary>,
     body_bytes: u64,
     body_sha256: String,
     tls: bool,
@@ -71,6 +84,16 @@ struct Authorization {
     claims: Option<Map<String, Value>>,
 }
 
+/// A SAML assertion.
+#[derive(Serialize)]
+struct AssertionSummary {
+    header: String,
+    token_sha256: String,
+    /// Of an assertion of the emulator's.
+    subject: Option<String>,
+    audience: Option<String>,
+}
+
 /// Reads the body, of any length, and describes the request.
 pub(super) async fn echo(head: RequestHead, body: Body, tls: bool) -> Response<Body> {
     let Some((body_bytes, body_sha256)) = digest_body(body).await else {
@@ -78,6 +101,7 @@ pub(super) async fn echo(head: RequestHead, body: Body, tls: bool) -> Response<B
     };
     let echo = Echo {
         authorization: head.headers.get(header::AUTHORIZATION).map(|value| summary(value.as_bytes())),
+        assertions: head.assertions().map(assertion_summary).collect(),
         headers: header_pairs(&head.headers).into_iter().map(without_token).collect(),
         method: head.method.to_string(),
         path: head.path,
@@ -126,10 +150,22 @@ fn summary(value: &[u8]) -> Authorization {
     }
 }
 
-/// A header as it is shown: of `Authorization` only the scheme and a digest.
+fn assertion_summary((header, token): (&str, &str)) -> AssertionSummary {
+    let (subject, audience) = Assertion::read(token).map(|assertion| (assertion.user, assertion.audience)).unzip();
+    AssertionSummary { header: header.to_owned(), token_sha256: sha256_hex(token.as_bytes()), subject, audience }
+}
+
+/// What stands after a scheme, or all where there is none.
+fn token_of(value: &str) -> &str {
+    value.rsplit_once(' ').map_or(value, |(_, token)| token)
+}
+
+/// A header as it is shown: of `Authorization` only the scheme and a digest, of a SAML assertion only a digest.
 fn without_token((name, value): (String, String)) -> (String, String) {
     if name != header::AUTHORIZATION.as_str() {
-        return (name, value);
+        let token = token_of(&value);
+        let hidden = saml::is_assertion(token).then(|| format!("sha256:{}", sha256_hex(token.as_bytes())));
+        return (name, hidden.map_or_else(|| value.clone(), |digest| value.replace(token, &digest)));
     }
     let summary = summary(value.as_bytes());
     (name, format!("{} sha256:{}", summary.scheme, summary.token_sha256))

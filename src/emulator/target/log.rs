@@ -62,6 +62,7 @@ impl Log {
     pub(super) fn record(&self, head: &RequestHead) {
         self.count(&head.path);
         head.bearers().for_each(|token| self.remember_token(token));
+        head.assertions().for_each(|(_, assertion)| self.remember_token(assertion));
         let request = TargetRequest::from(head);
         let headers: usize = request.headers.iter().map(|(name, value)| name.len() + value.len() + PAIR_OVERHEAD).sum();
         let weight = headers + request.path.len() + request.query.as_ref().map_or(0, String::len) + PAIR_OVERHEAD;

@@ -9,6 +9,8 @@
 //! | `/unauthorized` | 401 `invalid_token` |
 //! | `/revocable` | 401 `invalid_token` for a revoked token and after [`SampleTarget::reject_next`], else the echo |
 //! | `/cae` | to a token with `xms_cc: cp1`, where `/revocable` refuses it: 401 with a claims challenge for a newer one. To any other token the echo until it expires, then 401 `invalid_token` |
+//! | `/oauth/token` | a token of the target's own for a SAML assertion (RFC 7522), which every path accepts |
+//! | `/own-token` | 401 `invalid_token` for a token that is not the target's own, or has expired, else the echo |
 //! | `/status/{code}` | that status |
 //! | `/bytes/{n}` | that many bytes |
 //! | `/slow/{ms}` | the echo after a delay |
@@ -20,28 +22,37 @@ mod challenge;
 mod echo;
 mod log;
 mod path;
+mod token;
 
 use std::{collections::BTreeMap, fmt, io, path::PathBuf, sync::Arc};
 
 use axum::{
     Router,
     body::Body,
-    extract::State,
+    extract::{ConnectInfo, State},
     http::{Request, Response, StatusCode},
 };
 use serde_json::{Map, Value};
 
-use self::{echo::RequestHead, log::Log, path::Behaviour};
+use self::{echo::RequestHead, log::Log, path::Behaviour, token::TokenEndpoint};
 use super::{
     clock::unix_now,
+    doorway::Connection,
+    fault::{self, Concern, Endpoint, Faults},
+    form::Form,
     guarded::Guarded,
     idp::Emulator,
     jwt,
+    observations::RecordedRequest,
+    recent::Recent,
     serve::{Server, local_url},
     tls::Tls,
 };
 
-pub use self::log::TargetRequest;
+pub use self::{
+    log::TargetRequest,
+    token::{TargetClient, TargetTokenCounters},
+};
 
 /// What a sample target is started with.
 #[derive(Debug, Clone, Default)]
@@ -52,6 +63,13 @@ pub struct SampleTargetOptions {
     pub challenge: Option<Vec<String>>,
     /// The directory in which to leave `target-ca.pem`, and then to serve https. Default: none, and plain http.
     pub tls: Option<PathBuf>,
+    /// The audience of SAML assertions that its token endpoint accepts, beside that endpoint's address. Default:
+    /// `sample-target`.
+    pub entity_id: Option<String>,
+    /// The client that has to authenticate at its token endpoint. Default: none has to.
+    pub token_client: Option<TargetClient>,
+    /// The lifetime in seconds of the tokens that it gives. Default: 3600.
+    pub token_expires_in: Option<u32>,
 }
 
 /// A running sample target. Clones share it; it stops when the last one is dropped.
@@ -69,6 +87,8 @@ struct TargetState {
     authority: String,
     rejections: Guarded<u64>,
     log: Log,
+    tokens: TokenEndpoint,
+    faults: Faults,
     tls: bool,
 }
 
@@ -84,6 +104,7 @@ impl SampleTarget {
             tls.publish(directory, CA_FILE)?;
         }
         let local_url = local_url(&listener, tls.is_some())?;
+        let tokens = TokenEndpoint::new(&options, &local_url);
         let authority = options.emulator.as_ref().map_or(local_url, |emulator| emulator.public_url().to_owned());
         let challenge = options.challenge.unwrap_or_else(|| vec![challenge::step_up(&authority)]);
         let state = Arc::new(TargetState {
@@ -92,6 +113,8 @@ impl SampleTarget {
             authority,
             rejections: Guarded::default(),
             log: Log::default(),
+            tokens,
+            faults: Faults::default(),
             tls: tls.is_some(),
         });
         let router = Router::new().fallback(serve).with_state(Arc::clone(&state));
@@ -123,12 +146,13 @@ impl SampleTarget {
         self.state.log.requests()
     }
 
-    /// The SHA-256 of every bearer token that arrived, in hexadecimal, sorted; the first 10 000 of them.
+    /// The SHA-256 of every bearer token, and of every SAML assertion in any header, that arrived, in hexadecimal,
+    /// sorted; the first 10 000 of them.
     pub fn token_digests(&self) -> Vec<String> {
         self.state.log.token_digests()
     }
 
-    /// Whether this bearer token arrived.
+    /// Whether this bearer token, or this SAML assertion in any header, arrived.
     pub fn saw_token(&self, token: &str) -> bool {
         self.state.log.saw_token(token)
     }
@@ -143,9 +167,32 @@ impl SampleTarget {
         *self.state.challenge.lock() = values;
     }
 
-    /// Forgets what arrived.
+    /// How often the token endpoint was asked, and how that ended.
+    pub fn token_counters(&self) -> TargetTokenCounters {
+        self.state.tokens.counters.lock().clone()
+    }
+
+    /// The last 1000 requests to the token endpoint, oldest first.
+    pub fn token_requests(&self) -> Vec<RecordedRequest> {
+        self.state.tokens.requests.lock().to_vec()
+    }
+
+    /// Revokes the tokens that the token endpoint gave so far.
+    pub fn revoke_own_tokens(&self) {
+        self.state.tokens.issued.lock().clear();
+    }
+
+    /// The faults in force at the token endpoint ([`Endpoint::TargetToken`]).
+    pub fn faults(&self) -> &Faults {
+        &self.state.faults
+    }
+
+    /// Forgets what arrived, and clears the faults.
     pub fn reset(&self) {
         self.state.log.clear();
+        *self.state.tokens.counters.lock() = TargetTokenCounters::default();
+        *self.state.tokens.requests.lock() = Recent::default();
+        self.state.faults.clear();
         self.reject_next(0);
     }
 
@@ -180,7 +227,11 @@ impl TargetState {
     }
 }
 
-async fn serve(State(state): State<Arc<TargetState>>, request: Request<Body>) -> Response<Body> {
+async fn serve(
+    State(state): State<Arc<TargetState>>,
+    ConnectInfo(connection): ConnectInfo<Connection>,
+    request: Request<Body>,
+) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let head = RequestHead::from(parts);
     state.log.record(&head);
@@ -189,6 +240,10 @@ async fn serve(State(state): State<Arc<TargetState>>, request: Request<Body>) ->
         Behaviour::StepUp if !has_stepped_up(&head) => answers::challenge(&state.challenge.lock()),
         Behaviour::Unauthorized => answers::invalid_token(),
         Behaviour::Revocable if state.rejects(head.bearer()) => answers::invalid_token(),
+        Behaviour::Token => token(&state, &connection, &head, body).await,
+        Behaviour::OwnToken if !head.bearer().is_some_and(|token| state.tokens.accepts(token)) => {
+            answers::invalid_token()
+        }
         Behaviour::ContinuousAccess if has_expired(&head) => answers::invalid_token(),
         Behaviour::ContinuousAccess if declares_cp1(&head) && state.rejects(head.bearer()) => {
             answers::challenge(&[challenge::newer_token(&state.authority)])
@@ -201,10 +256,25 @@ async fn serve(State(state): State<Arc<TargetState>>, request: Request<Body>) ->
             tokio::time::sleep(delay).await;
             echo::echo(head, body, state.tls).await
         }
-        Behaviour::StepUp | Behaviour::Revocable | Behaviour::ContinuousAccess | Behaviour::Echo => {
-            echo::echo(head, body, state.tls).await
-        }
+        Behaviour::StepUp
+        | Behaviour::Revocable
+        | Behaviour::ContinuousAccess
+        | Behaviour::OwnToken
+        | Behaviour::Echo => echo::echo(head, body, state.tls).await,
     }
+}
+
+/// Answers a token request, or meets it with the fault that awaits it.
+async fn token(state: &TargetState, connection: &Connection, head: &RequestHead, body: Body) -> Response<Body> {
+    let Ok(body) = axum::body::to_bytes(body, MAX_FORM).await else {
+        return answers::text(StatusCode::PAYLOAD_TOO_LARGE, "the form is too large, or ended early\n");
+    };
+    let form = Form::parse(&head.headers, &body);
+    state.tokens.record(RecordedRequest::new(&head.path, "", &head.headers, &form));
+    let concern = Concern { scope: form.find("scope").unwrap_or(""), ..Concern::of(Endpoint::TargetToken) };
+    let fault = state.faults.take(&concern);
+    fault.as_ref().filter(|fault| fault.replaces_answer()).inspect(|_| state.tokens.count("fault"));
+    fault::respond(fault, connection, &head.headers, || state.tokens.answer(&head.method, &head.headers, &form)).await
 }
 
 fn has_stepped_up(head: &RequestHead) -> bool {
@@ -222,6 +292,9 @@ fn has_expired(head: &RequestHead) -> bool {
 fn claims(head: &RequestHead) -> Map<String, Value> {
     head.bearer().and_then(jwt::unverified_claims).unwrap_or_default()
 }
+
+/// The longest form.
+const MAX_FORM: usize = 1024 * 1024;
 
 /// The certificate that clients have to trust; another name than the provider's, so that both fit one directory.
 const CA_FILE: &str = "target-ca.pem";

@@ -13,6 +13,8 @@ pub(super) enum Behaviour {
     Unauthorized,
     Revocable,
     ContinuousAccess,
+    Token,
+    OwnToken,
     Status(StatusCode),
     Bytes(u64),
     Slow(Duration),
@@ -32,6 +34,8 @@ impl Behaviour {
             (_, "revocable") => Self::Revocable,
             (_, "cae") => Self::ContinuousAccess,
             (_, "sse") => Self::Events,
+            (_, "own-token") => Self::OwnToken,
+            ("oauth", "token") => Self::Token,
             ("status", code) => Self::status(code),
             ("bytes", count) => count.parse().map_or(Self::Invalid("not a number of bytes\n"), Self::Bytes),
             ("slow", delay) => delay.parse().map_or(Self::Invalid("not a number of milliseconds\n"), Self::slow),
@@ -64,6 +68,8 @@ mod tests {
         assert_eq!(Behaviour::of("/slow/20"), Behaviour::Slow(Duration::from_millis(20)));
         assert_eq!(Behaviour::of("/challenge/me"), Behaviour::Echo);
         assert_eq!(Behaviour::of("*"), Behaviour::Echo);
+        assert_eq!(Behaviour::of("/v1/oauth/token"), Behaviour::Token);
+        assert_eq!(Behaviour::of("/v1/token"), Behaviour::Echo);
     }
 
     #[test]

@@ -19,6 +19,7 @@ mod metadata;
 mod policy;
 mod realm;
 mod refresh;
+mod saml_bearer;
 mod sign_in;
 mod support;
 mod target;

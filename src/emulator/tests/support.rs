@@ -85,6 +85,15 @@ pub(super) async fn exchange_for(emulator: &Emulator, request: &TokenRequest, sc
     send(emulator, &with(valid_form(&emulator.mint(request)), "scope", scope)).await
 }
 
+/// Exchanges a default token for a SAML assertion.
+pub(super) async fn exchange_for_saml(emulator: &Emulator, scope: &str) -> String {
+    let form = with(valid_form(&emulator.mint(&TokenRequest::default())), "scope", scope);
+    let form = with(form, "requested_token_type", "urn:ietf:params:oauth:token-type:saml2");
+    let (status, answer) = send(emulator, &form).await;
+    assert_eq!(status, 200, "{answer}");
+    answer["access_token"].as_str().unwrap().to_owned()
+}
+
 /// Exchanges a default token and returns token B.
 pub(super) async fn token_b(emulator: &Emulator, request: &TokenRequest) -> String {
     let (status, answer) = exchange(emulator, &emulator.mint(request)).await;
