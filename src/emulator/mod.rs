@@ -3,6 +3,15 @@
 //! `obo-proxy demo` and `obo-proxy emulator` run them, and the tests assert against what they counted. Both listen on
 //! a socket bound beforehand, both can be driven in process and the [`Emulator`] also over HTTP (`GET /` lists how).
 //!
+//! | who asks | what the provider speaks |
+//! |---|---|
+//! | a user's client | password, authorization code with PKCE, refresh token, and what client libraries ask before |
+//! | the gateway's registration | on-behalf-of (JWT or SAML), client credentials, refresh token |
+//! | … authenticated by | secrets, certificates, federated credentials of workloads and the managed identity |
+//! | a machine | the instance metadata endpoint's tokens |
+//! | somebody without Entra | realms: metadata, keys, and token exchange (RFC 8693) |
+//! | an operator | keys, policy, revocations, credentials, and [`Fault`]s that concern whom they say |
+//!
 //! Nothing here is meant to guard anything: whoever reaches the emulator may mint a token for any user.
 //!
 //! ```no_run

@@ -49,8 +49,9 @@ fn signer(authority: &Authority, header: &Header) -> Result<Option<Certificate>,
     }
 }
 
+/// Client libraries leave the line breaks of PEM in it.
 fn decoded_chain(chain: &[String]) -> Result<Vec<Vec<u8>>, Refusal> {
-    let decoded = chain.iter().map(|encoded| STANDARD.decode(encoded));
+    let decoded = chain.iter().map(|encoded| STANDARD.decode(encoded.replace(['\r', '\n'], "")));
     decoded.collect::<Result<_, _>>().map_err(|_| Refusal::WrongClientAssertion("its x5c is not base64"))
 }
 

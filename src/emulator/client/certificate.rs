@@ -8,7 +8,7 @@ use rustls_pki_types::{CertificateDer, pem::PemObject as _};
 use serde::Deserialize;
 use x509_parser::{certificate::X509Certificate, prelude::FromDer as _, public_key::PublicKey};
 
-use crate::emulator::{clock::unix_now, jwt::base64url, refusal::Refusal};
+use crate::emulator::{jwt::base64url, refusal::Refusal};
 
 /// A certificate with an RSA key or one on the curve P-256.
 #[derive(Clone)]
@@ -66,8 +66,8 @@ impl Certificate {
         let validation = self.validation(client_id, audiences);
         let decoded = jsonwebtoken::decode::<Claims>(assertion, &self.key, &validation);
         let claims = decoded.map_err(|error| refusal(error.kind()))?.claims;
-        let start = claims.nbf.or(claims.iat).unwrap_or_else(unix_now);
-        if claims.exp.saturating_sub(start) > MAX_LIFETIME {
+        let start = claims.nbf.or(claims.iat).ok_or(Refusal::ClientAssertionTime("it does not say since when"))?;
+        if claims.exp - start > MAX_LIFETIME {
             return Err(Refusal::ClientAssertionTime("it is good for more than ten minutes"));
         }
         Ok(claims.jti)
@@ -89,11 +89,12 @@ impl Certificate {
     }
 }
 
+/// Client libraries state times with fractions of a second.
 #[derive(Deserialize)]
 struct Claims {
-    exp: i64,
-    nbf: Option<i64>,
-    iat: Option<i64>,
+    exp: f64,
+    nbf: Option<f64>,
+    iat: Option<f64>,
     jti: Option<String>,
 }
 
@@ -109,5 +110,5 @@ fn refusal(kind: &ErrorKind) -> Refusal {
     }
 }
 
-/// Seconds that an assertion may be good for.
-const MAX_LIFETIME: i64 = 600;
+/// Seconds that an assertion may be good for, and what fractions of them may lose.
+const MAX_LIFETIME: f64 = 600.5;

@@ -32,7 +32,7 @@ Control
   GET    /emulator/realms/REALM/tokens  a caller's token of a realm, also by POST: aud sub azp scope typ lifetime claims
                               remove header
   GET    /emulator/counters   what reached the provider
-  GET    /emulator/requests   the last token requests, with their secrets
+  GET    /emulator/requests   the last token requests, with their secrets; below it /authorize and /managed-identity
   GET    /emulator/credentials  POST: add_secret withdraw_secret add_certificate withdraw_certificate (by thumbprint)
                               add_federated withdraw_federated (subject issuer audience); code is what a withdrawn
                               credential meets

@@ -35,6 +35,8 @@ pub(super) fn routes() -> Router<Arc<Authority>> {
         .route("/emulator/realms/{realm}/tokens", get(realm::mint_by_query).post(realm::mint_by_json))
         .route("/emulator/counters", get(counters))
         .route("/emulator/requests", get(requests))
+        .route("/emulator/requests/authorize", get(authorize_requests))
+        .route("/emulator/requests/managed-identity", get(managed_identity_requests))
         .route("/emulator/credentials", get(credentials::list).post(credentials::change))
         .route("/emulator/federated", get(credentials::mint))
         .route("/emulator/faults", get(list_faults).post(add_fault).delete(clear_faults))
@@ -80,6 +82,14 @@ async fn counters(State(authority): Shared) -> Response<Body> {
 
 async fn requests(State(authority): Shared) -> Response<Body> {
     Answer::json(StatusCode::OK, &authority.observations.recorded()).into_response()
+}
+
+async fn authorize_requests(State(authority): Shared) -> Response<Body> {
+    Answer::json(StatusCode::OK, &authority.observations.authorize_requests()).into_response()
+}
+
+async fn managed_identity_requests(State(authority): Shared) -> Response<Body> {
+    Answer::json(StatusCode::OK, &authority.observations.managed_identity_requests()).into_response()
 }
 
 async fn list_faults(State(authority): Shared) -> Response<Body> {

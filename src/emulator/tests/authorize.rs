@@ -6,7 +6,7 @@ use reqwest::{Client, Response, redirect::Policy};
 use serde_json::{Value, json};
 use url::Url;
 
-use super::support::{claims, emulator, exchange, refusal, send, with};
+use super::support::{claims, emulator, exchange, get, refusal, send, with};
 use crate::emulator::{DEFAULT_USER_OID, Emulator, user_oid};
 
 const CLIENT: &str = "22223333-cccc-4444-dddd-5555eeee6666";
@@ -71,6 +71,8 @@ async fn redirects_with_code_and_state() {
     assert_eq!((parameters["own"].as_str(), parameters["state"].as_str()), ("1", "a state"));
     assert!(parameters.contains_key("code") && !parameters.contains_key("error"));
     assert_eq!((emulator.counters().authorize, emulator.counters().token), (1, 0));
+    let (_, listed) = super::support::json(get(format!("{}/emulator/requests/authorize", emulator.url())).await).await;
+    assert_eq!(listed.as_array().unwrap().len(), 1);
     assert_eq!(emulator.authorize_requests()[0].field("login_hint"), Some("carol@contoso.example"));
 }
 

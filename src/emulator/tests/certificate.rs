@@ -107,6 +107,21 @@ async fn assertion_is_good_for_ten_minutes_at_most() {
     }
 }
 
+/// As msal for Python writes it.
+#[tokio::test]
+async fn accepts_fractions_of_seconds_and_line_breaks_in_the_certificate() {
+    let signatory = Signatory::rsa();
+    let emulator = start(&signatory).await;
+    let mut claims = claims(&emulator);
+    let now = f64::from(u32::try_from(crate::emulator::clock::unix_now()).unwrap());
+    claims.as_object_mut().unwrap().remove("nbf");
+    (claims["iat"], claims["exp"]) = (json!(now + 0.69), json!(now + 600.69));
+    let mut header = signatory.header_with_certificate();
+    header.x5c.as_mut().unwrap()[0].insert(64, '\n');
+    let answer = exchange(&emulator, &signatory.sign(&header, &claims)).await;
+    assert_eq!(answer.0, 200, "{}", answer.1);
+}
+
 #[tokio::test]
 async fn old_and_new_certificate_are_good_at_once() {
     let (old, new) = (Signatory::rsa(), Signatory::ec());

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     client_support::exchange,
-    support::{claims, emulator, json as read},
+    support::{claims, emulator, get, json as read},
 };
 use crate::emulator::{DEFAULT_MANAGED_IDENTITY_OID, Effect, Emulator, Endpoint, Fault};
 
@@ -30,6 +30,8 @@ async fn answers_in_azures_shape() {
     assert_eq!((&answer["resource"], &answer["token_type"]), (&json!("api://AzureADTokenExchange"), &json!("Bearer")));
     assert_eq!((&token["oid"], &token["idtyp"]), (&json!(DEFAULT_MANAGED_IDENTITY_OID), &json!("app")));
     assert_eq!(emulator.counters().managed_identity, 1);
+    let (_, listed) = read(get(format!("{}/emulator/requests/managed-identity", emulator.url())).await).await;
+    assert_eq!(listed[0]["path"], "/metadata/identity/oauth2/token");
     assert_eq!(emulator.managed_identity_requests()[0].field("api-version"), Some("2018-02-01"));
 }
 

@@ -12,7 +12,7 @@ use x509_parser::{
 };
 
 use super::support::{emulator, exchange, json, listener, target_with};
-use crate::emulator::{Emulator, EmulatorOptions, SampleTargetOptions, TokenRequest};
+use crate::emulator::{Effect, Emulator, EmulatorOptions, Endpoint, Fault, SampleTargetOptions, TokenRequest};
 
 /// A directory of its own, removed in the end.
 struct Directory(PathBuf);
@@ -122,6 +122,21 @@ async fn certificate_names_the_public_host_too() {
     let names = &leaf.subject_alternative_name().unwrap().unwrap().value.general_names;
     assert!(names.contains(&GeneralName::DNSName("identity.example")), "{names:?}");
     assert_eq!(emulator.public_url(), "https://identity.example:8400");
+}
+
+#[tokio::test]
+async fn dropped_connection_has_no_answer_in_either_version() {
+    let directory = Directory::new();
+    let emulator = emulator_in(&directory.0).await;
+    let ca = emulator.ca_pem().unwrap();
+    for builder in [trusting(ca), trusting(ca).http1_only()] {
+        let client = builder.build().unwrap();
+        let keys = format!("{}/{}/discovery/v2.0/keys", emulator.url(), emulator.options().tenant_id);
+        emulator.faults().add(Fault::at(Endpoint::Jwks).effect(Effect::Drop).times(1));
+        assert!(client.get(&keys).send().await.is_err());
+        assert_eq!(client.get(&keys).send().await.unwrap().status(), 200);
+    }
+    assert_eq!(emulator.counters().jwks, 4);
 }
 
 #[tokio::test]
