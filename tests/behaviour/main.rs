@@ -10,15 +10,18 @@
 
 mod bypass;
 mod connections;
+mod credentials;
 mod exchange;
 mod first;
 mod forward;
+mod grants;
 mod paths;
 mod providers;
 mod refusals;
 mod relay;
 mod relay_body;
 mod routing;
+mod saml;
 mod streaming;
 mod support;
 mod tls;
