@@ -6,6 +6,7 @@ mod lifetime;
 mod memory;
 mod outage;
 mod renewal;
+mod tenants;
 mod unauthorized;
 
 use http::Method;

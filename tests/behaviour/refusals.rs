@@ -1,5 +1,6 @@
 //! The table of refusals from outside: what the proxy refuses by itself, and what it says when a target fails.
 
+mod errors;
 mod identity_provider;
 
 use http::Method;
