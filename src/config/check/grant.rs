@@ -144,7 +144,6 @@ fn token_exchange(checker: &mut Checker<'_>, parts: Parts, node: &Node) -> Token
     let filled = |text: &str| !text.is_empty() && !text.contains(char::is_control);
     for (key, values) in [("audience", &wanted.audience), ("resource", &wanted.resource)] {
         super::route::all(checker, values, node_of.key(key), filled, "one value per entry");
-        checker.no_repeats(values, node_of.key(key));
     }
     let types = [
         ("subject_token_type", Some(&wanted.subject_token_type)),

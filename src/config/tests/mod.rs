@@ -3,6 +3,7 @@
 mod credential;
 mod defaults;
 mod files;
+mod grant;
 mod identity;
 mod provider;
 mod route;
