@@ -6,6 +6,7 @@ mod files;
 mod grant;
 mod identity;
 mod provider;
+mod readme;
 mod route;
 mod schema;
 mod structure;
