@@ -47,17 +47,11 @@ impl Fetcher {
     pub(super) fn fetch(self: Arc<Self>, exchange: Arc<Exchange>, caller: Caller, key: Key) -> Fetching<Arc<TokenB>> {
         Box::pin(async move {
             let started = Instant::now();
-            let request_id = uuid::Uuid::new_v4().to_string();
             let previous = self.tokens.find(&key);
             let outcome = match &exchange.source {
-                TokenSource::Provider(grant) => {
-                    self.ask_provider(&exchange, grant, &caller, previous.as_deref(), &request_id).await
-                }
-                TokenSource::Target { assertion, asked } => {
-                    self.ask_target(&exchange, assertion, asked, &caller, &request_id).await
-                }
+                TokenSource::Provider(grant) => self.ask_provider(&exchange, grant, &caller, previous.as_deref()).await,
+                TokenSource::Target { assertion, asked } => self.ask_target(&exchange, assertion, asked, &caller).await,
             };
-            self.report(&exchange, &caller, &outcome, &request_id, started);
             let token =
                 outcome.and_then(|granted| remembered(&exchange, &caller, granted, previous.as_deref(), started));
             match &token {
@@ -69,6 +63,19 @@ impl Fetcher {
     }
 
     async fn ask_provider(
+        &self,
+        exchange: &Exchange,
+        grant: &Grant,
+        caller: &Caller,
+        previous: Option<&TokenB>,
+    ) -> Result<Granted, ExchangeError> {
+        let (started, request_id) = (Instant::now(), request_id());
+        let outcome = self.ask_provider_with(exchange, grant, caller, previous, &request_id).await;
+        self.report(exchange, caller, &outcome, &request_id, started);
+        outcome
+    }
+
+    async fn ask_provider_with(
         &self,
         exchange: &Exchange,
         grant: &Grant,
@@ -97,20 +104,33 @@ impl Fetcher {
         assertion: &Arc<Exchange>,
         asked: &AssertionGrant,
         caller: &Caller,
-        request_id: &str,
     ) -> Result<Granted, ExchangeError> {
         let key = assertion.key(&caller.digest, &caller.tenant);
-        let endpoint = self.endpoints.endpoint(&asked.endpoint, asked.client_id.as_deref().unwrap_or_default());
-        let question = question(exchange, &endpoint, caller, request_id, (Asked::SamlBearer, Expected::Bearer(None)));
         let kept = self.tokens.find(&key).filter(|token| matches!(token.phase(), Phase::Fresh | Phase::Renewable));
         if let Some(kept) = kept {
-            match question.ask(|proof| form::saml_bearer(asked, proof, text(&kept))).await {
+            match self.present(exchange, asked, caller, &kept).await {
                 Err(ExchangeError::Refused(_)) => drop(self.tokens.remove_if(&key, |other| Arc::ptr_eq(other, &kept))),
                 outcome => return outcome,
             }
         }
         let fresh = Arc::clone(self).fetch(Arc::clone(assertion), caller.clone(), key).await?;
-        question.ask(|proof| form::saml_bearer(asked, proof, text(&fresh))).await
+        self.present(exchange, asked, caller, &fresh).await
+    }
+
+    /// One question to the target's token endpoint.
+    async fn present(
+        &self,
+        exchange: &Exchange,
+        asked: &AssertionGrant,
+        caller: &Caller,
+        assertion: &TokenB,
+    ) -> Result<Granted, ExchangeError> {
+        let (started, request_id) = (Instant::now(), request_id());
+        let endpoint = self.endpoints.endpoint(&asked.endpoint, asked.client_id.as_deref().unwrap_or_default());
+        let question = question(exchange, &endpoint, caller, &request_id, (Asked::SamlBearer, Expected::Bearer(None)));
+        let outcome = question.ask(|proof| form::saml_bearer(asked, proof, text(assertion))).await;
+        self.report(exchange, caller, &outcome, &request_id, started);
+        outcome
     }
 
     fn provider(&self, exchange: &Exchange, caller: &Caller) -> Result<Endpoint, ExchangeError> {
@@ -133,6 +153,10 @@ impl Fetcher {
             report::report(&self.metrics, &subject, outcome, started.elapsed());
         }
     }
+}
+
+fn request_id() -> String {
+    uuid::Uuid::new_v4().to_string()
 }
 
 fn question<'a>(

@@ -64,12 +64,11 @@ fn lifetime(error: &ExchangeError, longest: Duration) -> Option<Duration> {
         | ExchangeError::Refused(_)
         | ExchangeError::BadToken(_) => Some(longest),
         ExchangeError::ConsentRequired(_) => Some(longest.min(CONSENT)),
-        ExchangeError::Misconfigured(_) => Some(longest.min(OWN_FAULT)),
+        ExchangeError::Misconfigured(_) | ExchangeError::NoCredential(_) => Some(longest.min(OWN_FAULT)),
         ExchangeError::Throttled { whole_client: false, retry_after, .. } => Some(retry_after.unwrap_or(UNTIMED_WAIT)),
         ExchangeError::Unavailable { retry_after, .. } => *retry_after,
         // What concerns the whole client is held by the endpoint.
         ExchangeError::Throttled { whole_client: true, .. }
-        | ExchangeError::NoCredential(_)
         | ExchangeError::HeldBack { .. }
         | ExchangeError::Timeout => None,
     }
