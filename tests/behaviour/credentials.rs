@@ -286,13 +286,13 @@ async fn the_end_of_a_certificate_is_a_metric() {
 async fn a_certificate_that_ends_soon_is_warned_of() {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
     let mut params = CertificateParams::new(vec!["obo-proxy".to_owned()]).unwrap();
-    params.not_after = (std::time::SystemTime::now() + Duration::from_hours(24 * 10)).into();
+    params.not_after = (std::time::SystemTime::now() + Duration::from_hours(24 * 10 + 12)).into();
     let certificate = params.self_signed(&key).unwrap().pem();
     let directory = Directory::new();
     let both = directory.put("both.pem", &format!("{certificate}{}", key.serialize_pem()));
     let _world = world(EmulatorOptions::default(), &format!("{{certificate: '{both}'}}")).await;
     let warning = crate::support::log::lines_with("the certificate ends soon");
-    assert!(warning.iter().any(|line| line["level"] == "WARN" && line["days_left"] == 9), "{warning:?}");
+    assert!(warning.iter().any(|line| line["level"] == "WARN" && line["days_left"] == 10), "{warning:?}");
 }
 
 fn status(status: u16) -> obo_proxy::emulator::Effect {

@@ -23,6 +23,10 @@ use tokio::task::JoinHandle;
 /// The client secret of every world; no log line and no response may show it.
 pub const SECRET: &str = "emulator-secret";
 
+/// The parameters of token requests that nothing may show.
+const CREDENTIALS: [&str; 6] =
+    ["client_secret", "client_assertion", "assertion", "subject_token", "refresh_token", "code"];
+
 /// Emulator, target and proxy. Dropping it makes sure that nothing secret was logged or answered.
 pub struct World {
     pub emulator: Emulator,
@@ -142,7 +146,10 @@ impl Drop for World {
         let tokens_b = self.target.requests().into_iter().filter_map(|request| {
             request.header("authorization").and_then(|value| value.split(' ').nth(1)).map(str::to_owned)
         });
-        let mut secrets: Vec<_> = self.tokens.lock().unwrap().drain(..).chain(tokens_b).collect();
+        let requests = self.emulator.recorded().into_iter().chain(self.target.token_requests());
+        let sent =
+            requests.flat_map(|request| CREDENTIALS.map(|name| request.field(name).map(str::to_owned))).flatten();
+        let mut secrets: Vec<_> = self.tokens.lock().unwrap().drain(..).chain(tokens_b).chain(sent).collect();
         secrets.push(SECRET.to_owned());
         secrets.sort_unstable();
         secrets.dedup();
