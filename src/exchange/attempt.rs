@@ -37,7 +37,7 @@ impl Question<'_> {
         for position in self.authenticator.order() {
             last = self.ask_with(position, &form).await;
             match &last {
-                Err(error) if blames_client(error) => {}
+                Err(error) if blames_client(error) => self.authenticator.refused(position, error.refusal()),
                 Ok(_) => {
                     self.authenticator.accepted(position);
                     break;

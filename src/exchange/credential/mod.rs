@@ -16,6 +16,7 @@ use http::header::{HeaderValue, InvalidHeaderValue};
 use tokio::time::Instant;
 use url::form_urlencoded::byte_serialize;
 
+use super::aadsts::hint;
 use super::error::{ExchangeError, IdpRefusal};
 use crate::identity::Credential;
 use crate::idp::IdpClient;
@@ -91,6 +92,15 @@ impl Authenticator {
                 credential = position + 1,
                 "another credential is used from now on"
             );
+        }
+    }
+
+    /// Says which credential was refused and why, where another one can be tried.
+    pub(super) fn refused(&self, position: usize, refusal: Option<&IdpRefusal>) {
+        if self.slots.len() > 1 {
+            let codes = refusal.map(|refusal| &*refusal.error_codes).unwrap_or_default();
+            let (identity, credential) = (&*self.owner, position + 1);
+            tracing::warn!(identity, credential, error_codes = ?codes, remedy = hint(codes), "a credential is not accepted");
         }
     }
 
