@@ -47,7 +47,10 @@ fn certificate(algorithm: &'static SignatureAlgorithm) -> (String, String) {
 
 /// A world whose proxy has this credential, in YAML's flow style.
 async fn world(options: EmulatorOptions, credential: &str) -> World {
-    let emulator = Emulator::start(listener(), options).await.unwrap();
+    around(Emulator::start(listener(), options).await.unwrap(), credential).await
+}
+
+async fn around(emulator: Emulator, credential: &str) -> World {
     let usual = format!("credential: {{client_secret: {SECRET}}}");
     let edit = |text: String| text.replace(&usual, &format!("credential: {credential}"));
     let world = World::around(emulator, "", ROUTES, edit).await;
@@ -218,11 +221,7 @@ async fn a_federated_token_is_read_from_its_file_and_read_again() {
     let directory = Directory::new();
     let first = emulator.mint_federated(workload, 3600);
     let file = directory.put("token", &format!("{first}\n"));
-    let usual = format!("credential: {{client_secret: {SECRET}}}");
-    let edit =
-        |text: String| text.replace(&usual, &format!("credential: {{workload_identity: {{token_file: '{file}'}}}}"));
-    let world = World::around(emulator, "", ROUTES, edit).await;
-    world.proxy.wait_until_ready().await;
+    let world = around(emulator, &format!("{{workload_identity: {{token_file: '{file}'}}}}")).await;
     served(&world).await;
     assert_eq!(last_request(&world).0, WITH_ASSERTION);
     assert_eq!(world.emulator.recorded()[0].field("client_assertion"), Some(&*first));
@@ -240,13 +239,9 @@ async fn a_federated_token_is_read_from_its_file_and_read_again() {
 async fn the_machines_identity_is_asked_once_for_many_exchanges() {
     let emulator = Emulator::start(listener(), EmulatorOptions::default()).await.unwrap();
     let endpoint = format!("{}/metadata/identity/oauth2/token", emulator.url());
-    let usual = format!("credential: {{client_secret: {SECRET}}}");
-    let edit =
-        |text: String| text.replace(&usual, &format!("credential: {{managed_identity: {{endpoint: '{endpoint}'}}}}"));
     // Right after a start the service is not there yet.
     emulator.faults().add(Fault { effect: status(404), ..Fault::at(Endpoint::ManagedIdentity) }.times(2));
-    let world = World::around(emulator, "", ROUTES, edit).await;
-    world.proxy.wait_until_ready().await;
+    let world = around(emulator, &format!("{{managed_identity: {{endpoint: '{endpoint}'}}}}")).await;
     for _ in 0..5 {
         served(&world).await;
     }
@@ -262,12 +257,8 @@ async fn the_machines_identity_is_asked_once_for_many_exchanges() {
 async fn a_machine_without_identity_is_our_own_fault() {
     let emulator = Emulator::start(listener(), EmulatorOptions::default()).await.unwrap();
     let endpoint = format!("{}/metadata/identity/oauth2/token", emulator.url());
-    let usual = format!("credential: {{client_secret: {SECRET}}}");
-    let edit =
-        |text: String| text.replace(&usual, &format!("credential: {{managed_identity: {{endpoint: '{endpoint}'}}}}"));
     emulator.faults().add(Fault { effect: status(400), ..Fault::at(Endpoint::ManagedIdentity) });
-    let world = World::around(emulator, "", ROUTES, edit).await;
-    world.proxy.wait_until_ready().await;
+    let world = around(emulator, &format!("{{managed_identity: {{endpoint: '{endpoint}'}}}}")).await;
     assert_eq!(world.get("/orders", &world.token()).await.code(), "misconfigured");
     assert_eq!((world.emulator.counters().managed_identity, world.token_requests()), (1, 0));
 }
