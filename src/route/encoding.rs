@@ -1,6 +1,7 @@
 //! Percent-encodings (RFC 3986 section 2.1): the canonical writing of a path, and the key that routes are found by.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 
 /// The path with every encoded character decoded that a server shows to its router: all that is visible, and the
 /// blank, but for `%`, `?` and `#`. A canonical path has no other way to spell a segment.
@@ -14,6 +15,21 @@ pub(super) fn match_key(canonical: &str) -> Cow<'_, str> {
         rest = rest.get(if decoded.is_some() { 3 } else { character.len_utf8() }..).unwrap_or_default();
     }
     if key == canonical { Cow::Borrowed(canonical) } else { Cow::Owned(key) }
+}
+
+/// A key as a URL has it: a path that leads to this key, without anything that a quoted header parameter or a list
+/// of them could not hold.
+pub(super) fn url_path(key: &str) -> String {
+    let mut path = String::with_capacity(key.len());
+    for byte in key.bytes() {
+        if is_unreserved(byte) || b"/%:@!$&'()*+=".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(path, "%{byte:02X}");
+        }
+    }
+    path
 }
 
 /// The byte of a canonical path behind `covered` bytes of its key.

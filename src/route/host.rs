@@ -64,6 +64,19 @@ impl HostPattern {
     }
 }
 
+impl HostPattern {
+    /// Whether there is a host that both stand for.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Exact(one), Self::Exact(other)) => one == other,
+            (Self::Exact(name), Self::Below(suffix)) | (Self::Below(suffix), Self::Exact(name)) => {
+                is_below(name, suffix)
+            }
+            (Self::Below(one), Self::Below(other)) => one == other || is_below(one, other) || is_below(other, one),
+        }
+    }
+}
+
 impl fmt::Display for HostPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -71,6 +84,10 @@ impl fmt::Display for HostPattern {
             Self::Below(suffix) => write!(f, "*.{suffix}"),
         }
     }
+}
+
+fn is_below(name: &str, suffix: &str) -> bool {
+    name.strip_suffix(suffix).is_some_and(|labels| labels.ends_with('.'))
 }
 
 fn without_port(text: &str) -> Result<&str, HostError> {
@@ -124,6 +141,21 @@ mod tests {
             assert_eq!(name(text), None, "{text}");
         }
         assert_eq!(HostName::parse(b"\xff"), Err(HostError));
+    }
+
+    #[test]
+    fn patterns_overlap_where_one_host_takes_both() {
+        let overlaps = |one, other| {
+            let [one, other] = [one, other].map(|text| HostPattern::parse(text).unwrap());
+            assert_eq!(one.overlaps(&other), other.overlaps(&one));
+            one.overlaps(&other)
+        };
+        for (one, other) in [("a.b", "a.b"), ("a.b", "*.b"), ("x.a.b", "*.b"), ("*.a.b", "*.b"), ("*.b", "*.b")] {
+            assert!(overlaps(one, other), "{one} {other}");
+        }
+        for (one, other) in [("a.b", "c.b"), ("b", "*.b"), ("ab", "*.b"), ("*.ab", "*.b"), ("*.a.b", "*.c.b")] {
+            assert!(!overlaps(one, other), "{one} {other}");
+        }
     }
 
     #[test]

@@ -6,8 +6,10 @@ mod path;
 mod pattern;
 mod table;
 mod tree;
+mod well_known;
 
 pub use host::{HostError, HostName, HostPattern};
 pub use path::{PathError, RequestTarget};
 pub use pattern::{Pattern, PatternError, RoutePath};
 pub use table::{Found, Hit, RouteTable, Tie};
+pub use well_known::described_path;

@@ -83,6 +83,13 @@ impl<T> RouteTable<T> {
         }
     }
 
+    /// The routes whose own path this is, not one that it lies below, whatever their methods.
+    pub fn at(&self, host: Option<&HostName<'_>>, path: &str) -> impl Iterator<Item = &T> {
+        let found = self.find_path(host, path).filter(|(_, covered)| *covered == path.len() || path == "/");
+        let routes = found.into_iter().flat_map(|(methods, _)| methods.routes());
+        routes.filter_map(|route| self.routes.get(route))
+    }
+
     /// All routes, in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.routes.iter()
@@ -199,6 +206,24 @@ mod tests {
         let table = table(vec![pattern(&["a"], "/", &[]), pattern(&[], "/b", &[])]).unwrap();
         assert_eq!(hit(table.find(None, "/b", &Method::GET)), Some((1, 2)));
         assert_eq!(table.find(None, "/a", &Method::GET), Found::Nothing);
+    }
+
+    #[test]
+    fn the_routes_of_a_path_are_those_of_its_most_specific_host_and_all_methods() {
+        let table = table(vec![
+            pattern(&[], "/a", &[Method::GET]),
+            pattern(&[], "/a", &[]),
+            pattern(&["x"], "/a", &[Method::POST]),
+            pattern(&[], "/", &[]),
+        ])
+        .unwrap();
+        let at = |host: &str, path: &str| -> Vec<usize> {
+            table.at(Some(&HostName::parse(host.as_bytes()).unwrap()), path).copied().collect()
+        };
+        assert_eq!((at("h", "/a"), at("x", "/a"), at("h", "/")), (vec![1, 0], vec![2], vec![3]));
+        for below in ["/a/", "/a/b", "/b"] {
+            assert_eq!(at("h", below), [0; 0], "{below}");
+        }
     }
 
     #[test]

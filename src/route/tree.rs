@@ -77,6 +77,11 @@ impl MethodTable {
         self.named.iter().find(|(named, _)| named == method).map(|(_, route)| *route).or(self.any)
     }
 
+    /// All its routes; one that serves several methods once for each.
+    pub(super) fn routes(&self) -> impl Iterator<Item = usize> {
+        self.any.into_iter().chain(self.named.iter().map(|(_, route)| *route))
+    }
+
     /// The value of an `Allow` header.
     pub(super) fn allow(&self) -> &str {
         &self.allow
