@@ -7,19 +7,29 @@ use http::Method;
 use pingora::http::RequestHeader;
 use tokio::time::Instant;
 
+use super::resource_metadata::{Description, ResourceMetadata};
 use super::route::Route;
 use super::wellformed;
 use crate::caller::{BearerError, InvalidToken, VerifiedCaller, VerifyError, bearer_token};
 use crate::digest::Digest;
 use crate::exchange::{Exchange, Exchanger, Principal, Source, TokenB};
-use crate::rejection::{Party, Rejection};
-use crate::route::{Found, RequestTarget, RouteTable};
+use crate::rejection::{Party, Rejection, Resource};
+use crate::route::{Found, HostName, RequestTarget, RouteTable, described_path};
 
 /// Decides about requests.
 #[derive(Debug)]
 pub(super) struct Gate {
     pub(super) routes: RouteTable<Arc<Route>>,
     pub(super) exchanger: Exchanger,
+}
+
+/// What becomes of a request that is not refused.
+#[derive(Debug)]
+pub(super) enum Decision {
+    /// It goes on to the target.
+    Forward(Admission),
+    /// It asks what a route is; we answer it ourselves, whoever asks.
+    Describe(Description),
 }
 
 /// A request that may go on, and how.
@@ -45,6 +55,14 @@ pub(super) struct Credential {
     pub(super) waited: Option<Duration>,
 }
 
+/// Where a request leads.
+enum Place<'a> {
+    /// To the metadata of a route.
+    Metadata(&'a Arc<Route>, &'a ResourceMetadata),
+    /// To the target of a route, with this path and query.
+    Target(&'a Arc<Route>, String),
+}
+
 /// What is known of a request by the time it is refused; the log wants it.
 #[derive(Debug, Default)]
 pub(super) struct Trail {
@@ -53,18 +71,43 @@ pub(super) struct Trail {
 }
 
 impl Trail {
-    /// Whom a refusal speaks for, and where it sends the caller.
-    pub(super) fn party(&self) -> Option<Party<'_>> {
-        let identity = &self.route.as_ref()?.identity;
+    /// Whom a refusal speaks for, and where it sends the caller; `metadata` is what [`Trail::metadata`] says.
+    pub(super) fn party<'a>(&'a self, metadata: Option<&'a str>) -> Option<Party<'a>> {
+        let route = self.route.as_ref()?;
+        let identity = &route.identity;
         let tenant = self.caller.as_ref().map_or(&identity.anyone, |caller| caller.tenant());
-        Some(Party { identity, tenant })
+        let resource = route.metadata.as_ref().map(|described| Resource { metadata, scopes: &described.scopes });
+        Some(Party { identity, tenant, resource })
+    }
+
+    /// The URL of the route's metadata, for a caller that reached us by `origin`.
+    pub(super) fn metadata(&self, origin: impl FnOnce() -> Option<String>) -> Option<String> {
+        let metadata = self.route.as_ref()?.metadata.as_ref()?;
+        metadata.address(origin().as_deref())
     }
 }
 
 impl Gate {
-    /// Admits a request or says why not. On a warm request nothing is awaited.
-    pub(super) async fn admit(&self, request: &RequestHeader, trail: &mut Trail) -> Result<Admission, Rejection> {
-        let (route, path) = self.route(request)?;
+    /// Decides what becomes of a request, or says why it is refused. On a warm request nothing is awaited.
+    pub(super) async fn decide(&self, request: &RequestHeader, trail: &mut Trail) -> Result<Decision, Rejection> {
+        match self.place(request)? {
+            Place::Metadata(route, metadata) => {
+                trail.route = Some(Arc::clone(route));
+                metadata.describe(&request.method).map(Decision::Describe)
+            }
+            Place::Target(route, path) => self.admit(request, route, path, trail).await.map(Decision::Forward),
+        }
+    }
+
+    /// Admits a request to the target of a route.
+    async fn admit(
+        &self,
+        request: &RequestHeader,
+        route: &Arc<Route>,
+        path: String,
+        trail: &mut Trail,
+    ) -> Result<Admission, Rejection> {
+        let route = Arc::clone(route);
         trail.route = Some(Arc::clone(&route));
         let token = bearer_token(&request.headers).map_err(bearer_rejection)?;
         let token_a = Digest::of(token.as_bytes());
@@ -98,13 +141,16 @@ impl Gate {
         }
     }
 
-    /// The route, and the path and query for its target.
-    fn route(&self, request: &RequestHeader) -> Result<(Arc<Route>, String), Rejection> {
+    /// Where the request leads.
+    fn place(&self, request: &RequestHeader) -> Result<Place<'_>, Rejection> {
         let host = wellformed::host(request)?;
         wellformed::check_framing(&request.headers)?;
         let target =
             RequestTarget::parse(wellformed::target(request)).map_err(|error| Rejection::Ambiguous(error.reason()))?;
         wellformed::check_method(&request.method)?;
+        if let Some((route, metadata)) = self.described(host.as_ref(), target.key()) {
+            return Ok(Place::Metadata(route, metadata));
+        }
         if request.method == Method::TRACE {
             return Err(Rejection::MethodNotAllowed(WITHOUT_TRACE.into()));
         }
@@ -114,11 +160,17 @@ impl Gate {
                     wellformed::check_method_override(&request.headers)?;
                 }
                 let path = hit.route.target.path_for(target.rest(hit.covered), target.query());
-                Ok((Arc::clone(hit.route), path))
+                Ok(Place::Target(hit.route, path))
             }
             Found::MethodNotAllowed(allowed) => Err(Rejection::MethodNotAllowed(allowed.into())),
             Found::Nothing => Err(Rejection::NoRoute),
         }
+    }
+
+    /// The route whose metadata are at this path. For any other path this is one comparison of its first bytes.
+    fn described(&self, host: Option<&HostName<'_>>, path: &str) -> Option<(&Arc<Route>, &ResourceMetadata)> {
+        let mut routes = self.routes.at(host, described_path(path)?);
+        routes.find_map(|route| Some((route, route.metadata.as_ref()?)))
     }
 
     async fn credential(&self, exchange: &Arc<Exchange>, principal: Principal<'_>) -> Result<Credential, Rejection> {

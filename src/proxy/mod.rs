@@ -8,8 +8,10 @@ mod admission;
 mod context;
 mod correlation;
 mod gateway;
+mod origin;
 mod phases;
 mod request_headers;
+mod resource_metadata;
 mod respond;
 mod response_headers;
 mod route;
@@ -20,5 +22,6 @@ mod wellformed;
 
 pub use context::RequestContext;
 pub use gateway::{Background, Gateway, GatewayError, GatewaySettings};
+pub use resource_metadata::ResourceMetadataSettings;
 pub use route::{RouteSettings, ServiceSettings};
 pub use target::TargetSettings;

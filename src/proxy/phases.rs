@@ -14,12 +14,12 @@ use pingora::upstreams::peer::{HttpPeer, Peer};
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
 use super::addresses::Addresses;
-use super::admission::Admission;
+use super::admission::{Admission, Decision};
 use super::context::{RequestContext, Resend};
 use super::correlation::Correlation;
 use super::gateway::Gateway;
 use super::request_headers::{self, Forwarding};
-use super::{access_log, respond, response_headers, tripwire, wellformed};
+use super::{access_log, origin, respond, response_headers, tripwire, wellformed};
 use crate::rejection::Rejection;
 
 #[async_trait]
@@ -37,13 +37,18 @@ impl ProxyHttp for Gateway {
         let closes = session.as_ref().get_keepalive().is_none() && !self.is_leaving();
         prepare_session(session, context);
         let outcome = match wellformed::check_sole_length(session.req_header(), closes) {
-            Ok(()) => self.gate.admit(session.req_header(), &mut context.trail).await,
+            Ok(()) => self.gate.decide(session.req_header(), &mut context.trail).await,
             Err(rejection) => Err(rejection),
         };
         match outcome {
-            Ok(admission) => {
+            Ok(Decision::Forward(admission)) => {
                 context.admission = Some(admission);
                 Ok(false)
+            }
+            Ok(Decision::Describe(description)) => {
+                self.announce_leaving(session, context);
+                respond::describe(session, description).await?;
+                Ok(true)
             }
             Err(rejection) => {
                 self.announce_leaving(session, context);
@@ -264,12 +269,11 @@ fn prepare_session(session: &mut Session, context: &mut RequestContext) {
 
 fn forwarding(session: &Session) -> Forwarding {
     let client = session.client_addr().and_then(|address| address.as_inet());
-    let tls = session.digest().is_some_and(|digest| digest.ssl_digest.is_some());
     let request = session.req_header();
     let authority = || request.uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
     Forwarding {
         client: client.and_then(|client| HeaderValue::try_from(client.ip().to_string()).ok()),
-        scheme: HeaderValue::from_static(if tls { "https" } else { "http" }),
+        scheme: HeaderValue::from_static(if origin::is_tls(session) { "https" } else { "http" }),
         host: request.headers.get(HOST).cloned().or_else(authority),
     }
 }

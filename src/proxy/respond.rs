@@ -2,14 +2,20 @@
 
 use std::time::Duration;
 
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use http::{Method, Version};
+use bytes::Bytes;
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue,
+};
+use http::{HeaderMap, Method, StatusCode, Version};
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::HttpTask;
 use pingora::proxy::Session;
 
 use super::context::RequestContext;
-use crate::rejection::{Refusal, Rejection};
+use super::origin;
+use super::resource_metadata::{Description, METHODS};
+use crate::rejection::Rejection;
 
 /// Answers the request with `rejection`.
 ///
@@ -20,7 +26,8 @@ pub(super) async fn refuse(
     context: &mut RequestContext,
     rejection: Rejection,
 ) -> pingora::Result<()> {
-    let party = context.trail.party();
+    let metadata = context.trail.metadata(|| origin::of(session));
+    let party = context.trail.party(metadata.as_deref());
     let request_id = context.correlation.as_ref().map_or("", |names| names.request_id());
     let request = session.req_header();
     let grpc = request.headers.get(CONTENT_TYPE).filter(|value| value.as_bytes().starts_with(b"application/grpc"));
@@ -28,18 +35,52 @@ pub(super) async fn refuse(
     let bodiless = request.method == Method::HEAD || refusal.body.is_empty();
     keep_connection(session);
     context.rejection = Some(rejection);
-    send(session, refusal, bodiless).await
+    send(session, refusal.status, refusal.headers, refusal.body, bodiless).await
 }
 
-async fn send(session: &mut Session, refusal: Refusal, bodiless: bool) -> pingora::Result<()> {
-    let mut header = ResponseHeader::build(refusal.status, Some(refusal.headers.len()))?;
+/// Answers a request for the metadata of a route. They are for everybody, pages of other origins and caches included,
+/// so that nothing in the answer is of one request.
+///
+/// # Errors
+/// Where the caller cannot be reached any more.
+pub(super) async fn describe(session: &mut Session, description: Description) -> pingora::Result<()> {
+    let mut headers = HeaderMap::with_capacity(5);
+    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    let (status, body) = match description {
+        Description::Document(document) => {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            headers.insert(CONTENT_LENGTH, document.len().into());
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=3600"));
+            (StatusCode::OK, document)
+        }
+        Description::Leave => {
+            headers.insert(ALLOW, HeaderValue::from_static(METHODS));
+            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(METHODS));
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
+            headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("3600"));
+            (StatusCode::NO_CONTENT, Bytes::new())
+        }
+    };
+    let bodiless = session.req_header().method == Method::HEAD || body.is_empty();
+    keep_connection(session);
+    send(session, status, headers, body, bodiless).await
+}
+
+async fn send(
+    session: &mut Session,
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+    bodiless: bool,
+) -> pingora::Result<()> {
+    let mut header = ResponseHeader::build(status, Some(headers.len()))?;
     if session.req_header().version == Version::HTTP_10 {
         header.set_version(Version::HTTP_10);
     }
-    for (name, value) in &refusal.headers {
+    for (name, value) in &headers {
         header.append_header(name, value.clone())?;
     }
-    if refusal.body.is_empty() && session.req_header().version != Version::HTTP_2 {
+    if body.is_empty() && status != StatusCode::NO_CONTENT && session.req_header().version != Version::HTTP_2 {
         header.insert_header(CONTENT_LENGTH, 0)?;
     }
     if bodiless {
@@ -48,7 +89,7 @@ async fn send(session: &mut Session, refusal: Refusal, bodiless: bool) -> pingor
         return Ok(());
     }
     session.write_response_header(Box::new(header), false).await?;
-    session.write_response_body(Some(refusal.body), true).await
+    session.write_response_body(Some(body), true).await
 }
 
 /// A refused request may still have a body to come: it is read and thrown away for a moment, so that the connection

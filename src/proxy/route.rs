@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustls_pki_types::CertificateDer;
 
+use super::resource_metadata::{ResourceMetadata, ResourceMetadataSettings};
 use super::target::{Target, TargetSettings};
 use crate::caller::{Requirements, VerifiedCaller, Verifier};
 use crate::exchange::{Authenticator, Exchange, Grant, Unusable};
@@ -28,6 +29,8 @@ pub struct RouteSettings {
     pub users: Option<ServiceSettings>,
     /// What it does for callers that are applications on their own; none means that it serves none of these.
     pub apps: Option<ServiceSettings>,
+    /// What it tells clients about getting tokens; none means that it has no metadata.
+    pub metadata: Option<ResourceMetadataSettings>,
 }
 
 /// What a route does for one kind of caller.
@@ -46,6 +49,7 @@ pub(super) struct Route {
     pub(super) target: Arc<Target>,
     pub(super) identity: Arc<Identity>,
     pub(super) verifier: Arc<Verifier>,
+    pub(super) metadata: Option<ResourceMetadata>,
     users: Option<Service>,
     apps: Option<Service>,
 }
@@ -81,6 +85,7 @@ impl Route {
         let service = |service: ServiceSettings| Service::new(service, party, target.as_deref(), metrics);
         Ok(Self {
             name: settings.name,
+            metadata: settings.metadata.map(|metadata| ResourceMetadata::new(metadata, &settings.pattern.path)),
             users: settings.users.map(service).transpose()?,
             apps: settings.apps.map(service).transpose()?,
             target: Arc::new(Target::new(settings.target)),

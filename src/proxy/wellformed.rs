@@ -14,21 +14,32 @@ use crate::route::HostName;
 /// # Errors
 /// More than one host, none where there must be one, or something that is no host.
 pub(super) fn host(request: &RequestHeader) -> Result<Option<HostName<'_>>, Rejection> {
+    let Some(host) = authority(request)? else { return Ok(None) };
+    HostName::parse(host).map(Some).map_err(|_| Rejection::Ambiguous("host header is not a host"))
+}
+
+/// The port that follows the host, if one does.
+pub(super) fn port(request: &RequestHeader) -> Option<u16> {
+    let host = std::str::from_utf8(authority(request).ok()??).ok()?;
+    host.rsplit_once(':')?.1.parse().ok()
+}
+
+/// The one place that names the host, with its port.
+fn authority(request: &RequestHeader) -> Result<Option<&[u8]>, Rejection> {
     let mut hosts = request.headers.get_all(HOST).iter();
     let header = hosts.next().map(HeaderValue::as_bytes);
     if hosts.next().is_some() {
         return Err(Rejection::Ambiguous("more than one host header"));
     }
     let authority = request.uri.authority().map(|authority| authority.as_str().as_bytes());
-    let host = match (authority, header) {
+    match (authority, header) {
         (Some(authority), Some(header)) if authority != header => {
-            return Err(Rejection::Ambiguous("host header differs from :authority"));
+            Err(Rejection::Ambiguous("host header differs from :authority"))
         }
-        (Some(host), _) | (None, Some(host)) => host,
-        (None, None) if request.version == Version::HTTP_10 => return Ok(None),
-        (None, None) => return Err(Rejection::Ambiguous("no host header")),
-    };
-    HostName::parse(host).map(Some).map_err(|_| Rejection::Ambiguous("host header is not a host"))
+        (Some(host), _) | (None, Some(host)) => Ok(Some(host)),
+        (None, None) if request.version == Version::HTTP_10 => Ok(None),
+        (None, None) => Err(Rejection::Ambiguous("no host header")),
+    }
 }
 
 /// The request target as the caller sent it. HTTP/2 has it in parts, so Pingora's reading of it is the original.

@@ -9,43 +9,64 @@ use std::fmt::Write;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::identity::{Identity, Tenant};
+use super::response::Party;
 
-/// What names us in every challenge of a route: where to sign in, and for which application.
+/// What is the same in every challenge of a route: where to sign in, for which application, and where to read more.
 #[derive(Debug, Clone)]
 pub(super) struct ChallengeOrigin {
     prefix: String,
+    /// The scopes that a client without a good token asks for, as a parameter.
+    scope: String,
+    /// The address of the route's metadata, as a parameter; always the last one.
+    metadata: String,
 }
 
 impl ChallengeOrigin {
-    /// The origin for callers of `tenant` on routes of `identity`.
-    pub(super) fn of(identity: &Identity, tenant: &Tenant) -> Self {
-        let endpoints = tenant.endpoints();
+    /// The origin for callers and routes of `party`.
+    pub(super) fn of(party: Party<'_>) -> Self {
+        let endpoints = party.tenant.endpoints();
         let authorization = endpoints.as_ref().and_then(|endpoints| endpoints.authorization.as_deref());
         let authorization = authorization.map(|uri| format!("authorization_uri=\"{uri}\", ")).unwrap_or_default();
-        Self { prefix: format!("Bearer {authorization}client_id=\"{}\"", identity.client_id) }
+        let metadata = party.resource.and_then(|resource| resource.metadata);
+        Self {
+            prefix: format!("Bearer {authorization}client_id=\"{}\"", party.identity.client_id),
+            scope: party.resource.map(|resource| scope_parameter(resource.scopes)).unwrap_or_default(),
+            metadata: metadata.map(|url| format!(", resource_metadata=\"{url}\"")).unwrap_or_default(),
+        }
     }
 
     /// A challenge without an error: there was no token (RFC 6750 section 3.1).
     pub(super) fn plain(&self) -> String {
-        self.prefix.clone()
+        self.with(&self.scope)
     }
 
-    /// A challenge with an error code.
+    /// `invalid_token`, with the scopes that another token needs.
+    pub(super) fn invalid_token(&self) -> String {
+        self.with(&format!(", error=\"invalid_token\"{}", self.scope))
+    }
+
+    /// A challenge with another error code.
     pub(super) fn error(&self, error: &str) -> String {
-        format!("{}, error=\"{error}\"", self.prefix)
+        self.with(&format!(", error=\"{error}\""))
     }
 
     /// `insufficient_scope`, with the scopes that are required.
     pub(super) fn insufficient_scope(&self, scopes: &[Box<str>]) -> String {
-        let challenge = self.error("insufficient_scope");
-        if scopes.is_empty() { challenge } else { format!("{challenge}, scope=\"{}\"", scopes.join(" ")) }
+        self.with(&format!(", error=\"insufficient_scope\"{}", scope_parameter(scopes)))
     }
 
     /// `insufficient_claims`, with the claims that the identity provider asks for.
     pub(super) fn insufficient_claims(&self, claims: &str) -> String {
-        format!("{}, claims=\"{}\"", self.error("insufficient_claims"), encode_claims(claims))
+        self.with(&format!(", error=\"insufficient_claims\", claims=\"{}\"", encode_claims(claims)))
     }
+
+    fn with(&self, parameters: &str) -> String {
+        format!("{}{parameters}{}", self.prefix, self.metadata)
+    }
+}
+
+fn scope_parameter(scopes: &[Box<str>]) -> String {
+    if scopes.is_empty() { String::new() } else { format!(", scope=\"{}\"", scopes.join(" ")) }
 }
 
 /// Encodes a JSON text so that neither `+` nor `/` appears. Where the very bytes would yield one, the characters that
@@ -80,23 +101,43 @@ mod tests {
 
     use super::*;
 
-    fn origin() -> ChallengeOrigin {
-        ChallengeOrigin { prefix: "Bearer authorization_uri=\"https://h/t/authorize\", client_id=\"c\"".to_owned() }
+    const START: &str = "Bearer authorization_uri=\"https://h/t/authorize\", client_id=\"c\"";
+
+    fn origin(scope: &str, metadata: &str) -> ChallengeOrigin {
+        ChallengeOrigin { prefix: START.to_owned(), scope: scope.to_owned(), metadata: metadata.to_owned() }
     }
 
     #[test]
     fn challenges_have_one_form() {
-        let start = "Bearer authorization_uri=\"https://h/t/authorize\", client_id=\"c\"";
-        assert_eq!(origin().plain(), start);
-        assert_eq!(origin().error("invalid_token"), format!("{start}, error=\"invalid_token\""));
-        assert_eq!(origin().insufficient_scope(&[]), format!("{start}, error=\"insufficient_scope\""));
+        let origin = origin("", "");
+        assert_eq!(origin.plain(), START);
+        assert_eq!(origin.invalid_token(), format!("{START}, error=\"invalid_token\""));
+        assert_eq!(origin.error("invalid_request"), format!("{START}, error=\"invalid_request\""));
+        assert_eq!(origin.insufficient_scope(&[]), format!("{START}, error=\"insufficient_scope\""));
         assert_eq!(
-            origin().insufficient_scope(&["a".into(), "b".into()]),
-            format!("{start}, error=\"insufficient_scope\", scope=\"a b\"")
+            origin.insufficient_scope(&["a".into(), "b".into()]),
+            format!("{START}, error=\"insufficient_scope\", scope=\"a b\"")
         );
         assert_eq!(
-            origin().insufficient_claims(r#"{"access_token":{}}"#),
-            format!("{start}, error=\"insufficient_claims\", claims=\"eyJhY2Nlc3NfdG9rZW4iOnt9fQ==\"")
+            origin.insufficient_claims(r#"{"access_token":{}}"#),
+            format!("{START}, error=\"insufficient_claims\", claims=\"eyJhY2Nlc3NfdG9rZW4iOnt9fQ==\"")
+        );
+    }
+
+    #[test]
+    fn metadata_come_last_and_each_parameter_once() {
+        let end = ", resource_metadata=\"https://h/m\"";
+        let origin = origin(", scope=\"api://a/x\"", end);
+        assert_eq!(origin.plain(), format!("{START}, scope=\"api://a/x\"{end}"));
+        assert_eq!(origin.invalid_token(), format!("{START}, error=\"invalid_token\", scope=\"api://a/x\"{end}"));
+        assert_eq!(origin.error("invalid_request"), format!("{START}, error=\"invalid_request\"{end}"));
+        assert_eq!(
+            origin.insufficient_scope(&["a".into()]),
+            format!("{START}, error=\"insufficient_scope\", scope=\"a\"{end}")
+        );
+        assert_eq!(
+            origin.insufficient_claims("{}"),
+            format!("{START}, error=\"insufficient_claims\", claims=\"e30=\"{end}")
         );
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::caller::{InvalidToken, Lacking};
 use crate::exchange::ExchangeError;
 
-pub use response::{Party, Refusal};
+pub use response::{Party, Refusal, Resource};
 
 /// Why a request was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -22,6 +22,17 @@ pub struct Party<'a> {
     pub identity: &'a Identity,
     /// Where the caller signs in, and its administrator consents.
     pub tenant: &'a Tenant,
+    /// What the route tells clients about getting tokens, if it does.
+    pub resource: Option<Resource<'a>>,
+}
+
+/// What challenges say of a route that has metadata (RFC 9728 section 5.1).
+#[derive(Debug, Clone, Copy)]
+pub struct Resource<'a> {
+    /// The URL of its metadata, where it is known by which name the caller reached us.
+    pub metadata: Option<&'a str>,
+    /// The scopes that a client without a good token asks for.
+    pub scopes: &'a [Box<str>],
 }
 
 /// A refusal as it goes to the caller.
@@ -48,6 +59,7 @@ struct Row {
 enum Challenge {
     None,
     Plain,
+    InvalidToken,
     Error(&'static str),
     Scope(Vec<Box<str>>),
     Claims(String),
@@ -83,7 +95,7 @@ impl Rejection {
     pub fn response(&self, party: Option<Party<'_>>, request_id: &str, grpc: Option<&HeaderValue>) -> Refusal {
         let row = self.row();
         let mut headers = self.common_headers(request_id);
-        let origin = party.map(|party| ChallengeOrigin::of(party.identity, party.tenant));
+        let origin = party.map(ChallengeOrigin::of);
         if let Some(challenge) = origin.and_then(|origin| row.challenge.text(&origin)) {
             insert(&mut headers, WWW_AUTHENTICATE, &challenge);
             insert(&mut headers, ACCESS_CONTROL_EXPOSE_HEADERS, "WWW-Authenticate");
@@ -206,7 +218,7 @@ fn exchange_row(error: &ExchangeError) -> Row {
 
 fn invalid_token_row() -> Row {
     Row {
-        challenge: Challenge::Error("invalid_token"),
+        challenge: Challenge::InvalidToken,
         ..row(StatusCode::UNAUTHORIZED, "invalid_token", "The access token is not valid here")
     }
 }
@@ -220,6 +232,7 @@ impl Challenge {
         match self {
             Self::None => None,
             Self::Plain => Some(origin.plain()),
+            Self::InvalidToken => Some(origin.invalid_token()),
             Self::Error(error) => Some(origin.error(error)),
             Self::Scope(scopes) => Some(origin.insufficient_scope(scopes)),
             Self::Claims(claims) => Some(origin.insufficient_claims(claims)),

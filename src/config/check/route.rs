@@ -35,6 +35,7 @@ pub(super) fn route(
         identity: identity?,
         users: services.users,
         apps: services.apps,
+        metadata: None,
     })
 }
 
