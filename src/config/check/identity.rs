@@ -70,8 +70,8 @@ fn with_variables(checker: &Checker<'_>, mut identity: file::Identity) -> file::
 pub(super) struct Names<'a> {
     /// All names in the file.
     pub(super) declared: &'a [&'a str],
-    /// The names of the identities without findings, in the order of `Settings::identities`.
-    pub(super) checked: Vec<&'a str>,
+    /// The identities without findings, in the order of `Settings::identities`.
+    pub(super) checked: &'a [Identity],
 }
 
 impl Names<'_> {
@@ -93,7 +93,7 @@ impl Names<'_> {
             (None, [only]) => only,
             (None, _) => return checker.missing(route, "identity", quoted_choice(all())),
         };
-        self.checked.iter().position(|checked| *checked == name)
+        self.checked.iter().position(|checked| &*checked.name == name)
     }
 }
 

@@ -7,6 +7,7 @@ mod identity;
 mod listener;
 mod pem;
 mod provider;
+mod resource_metadata;
 mod route;
 mod scope;
 mod table;
@@ -44,7 +45,7 @@ pub(super) fn settings(
         .into_iter()
         .filter_map(|(name, identity)| identity::identity(&mut checker, &name, identity, document.key("identities")))
         .collect();
-    let names = identity::Names { declared, checked: identities.iter().map(|identity| &*identity.name).collect() };
+    let names = identity::Names { declared, checked: &identities };
     let routes = table::routes(&mut checker, file.routes, document.key("routes"), &names);
     Some(Settings {
         listeners,

@@ -4,8 +4,9 @@ use http::Method;
 
 use super::address::path_fault;
 use super::identity::Names;
+use super::resource_metadata::{Described, metadata};
 use super::text::{CLIENT_ID, is_client_id, is_scope_token, with_lower_case_guid};
-use super::{Checker, grant, target};
+use super::{Checker, Refused, grant, target};
 use crate::caller::Requirements;
 use crate::config::document::Node;
 use crate::config::file;
@@ -17,7 +18,7 @@ use crate::route::{HostPattern, Pattern, RoutePath};
 pub(super) fn route(
     checker: &mut Checker<'_>,
     name: &str,
-    route: file::Route,
+    mut route: file::Route,
     node: &Node,
     identities: &Names<'_>,
 ) -> Option<RouteSettings> {
@@ -26,6 +27,13 @@ pub(super) fn route(
     let methods = methods(checker, &route.methods.clone().unwrap_or_default(), node.key("methods"));
     let target = target::target(checker, &route.target.0, node.key("target"));
     let identity = identities.position(checker, route.identity.as_deref(), node);
+    let described =
+        Described { path: path.as_ref(), identity: identity.and_then(|position| identities.checked.get(position)) };
+    let metadata = route
+        .resource_metadata
+        .take()
+        .map(|told| metadata(checker, told, described, node.key("resource_metadata")).ok_or(Refused));
+    let metadata = metadata.transpose();
     let services = grant::services(checker, grant::Asked::of(route), node);
     let services = services?;
     Some(RouteSettings {
@@ -35,7 +43,7 @@ pub(super) fn route(
         identity: identity?,
         users: services.users,
         apps: services.apps,
-        metadata: None,
+        metadata: metadata.ok()?,
     })
 }
 

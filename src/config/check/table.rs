@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::identity::Names;
 use super::text::{LABEL, is_label};
-use super::{Checker, route};
+use super::{Checker, resource_metadata, route};
 use crate::config::document::Node;
 use crate::config::file;
 use crate::config::findings::quoted;
@@ -64,7 +64,9 @@ fn report_name(checker: &mut Checker<'_>, node: &Node, name: &str, given: bool, 
 
 fn report_ties(checker: &mut Checker<'_>, routes: &[(&Node, RouteSettings)]) {
     let patterns = routes.iter().enumerate().map(|(n, (_, route))| (route.pattern.clone(), n));
-    let Err(ties) = RouteTable::build(patterns) else { return };
+    let Err(ties) = RouteTable::build(patterns) else {
+        return resource_metadata::report_conflicts(checker, routes);
+    };
     for tie in ties {
         if let (Some((first, earlier)), Some((second, _))) = (routes.get(tie.first), routes.get(tie.second)) {
             let line = first.key("path").at.line;

@@ -14,7 +14,8 @@ use super::values::DurationText;
 
 pub(super) use identity::{Algorithm, AuthMethod, Cloud, Credential, Identity, ManagedIdentity, WorkloadIdentity};
 pub(super) use route::{
-    AppOnly, Grant, Matching, Require, Route, Saml, SamlHeader, SamlTokenEndpoint, SamlVersion, TokenExchange,
+    AppOnly, Grant, Matching, Require, ResourceMetadata, Route, Saml, SamlHeader, SamlTokenEndpoint, SamlVersion,
+    TokenExchange,
 };
 
 /// What obo-proxy listens on, in whose name it acquires tokens, and where it forwards to.

@@ -59,6 +59,40 @@ pub(in crate::config) struct Route {
     /// What is asked of the caller's token beyond being valid. Default: nothing.
     #[serde(default)]
     pub(in crate::config) require: Require,
+    /// Tell clients, MCP clients above all, where to get a token for this route: OAuth 2.0 protected resource metadata
+    /// (RFC 9728), for everybody without a token at `/.well-known/oauth-protected-resource` followed by the path of the
+    /// route (and not by deeper ones). Challenges then name this address and `scopes`. Default: no metadata.
+    pub(in crate::config) resource_metadata: Option<ResourceMetadata>,
+}
+
+/// What a route tells clients about getting tokens. All of it is public.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::config) struct ResourceMetadata {
+    /// `resource`: the URI by which clients know the route and for which they ask tokens (RFC 8707). MCP clients take only
+    /// the very URL by which they call the route, or one above it; Entra takes only an Application ID URI of the
+    /// application whose scopes are asked for. So it is best the former, registered as the latter. Default: the first of
+    /// the identity's `audiences` that is an http or https URL with the path of the route or one above it. It changes
+    /// nothing about which tokens are accepted.
+    #[schemars(extend("examples" = ["https://api.contoso.com/orders"]))]
+    pub(in crate::config) resource: Option<String>,
+    /// `scopes_supported`, and the `scope` of challenges for want of a good token: what clients ask for, in full. Without
+    /// `offline_access`. Default: none are told. They are not required of a token; that is `require`.
+    #[schemars(length(min = 1), extend("examples" = [["api://orders/access_as_user"]]))]
+    pub(in crate::config) scopes: Option<Vec<String>>,
+    /// `authorization_servers`: issuers of the tokens that the route accepts; clients send their users there. Default: the
+    /// issuer of the identity; at Entra that of its tenant, with `tenant_id: caller` that of `organizations`.
+    #[schemars(length(min = 1))]
+    pub(in crate::config) authorization_servers: Option<Vec<String>>,
+    /// `resource_name`: what clients call the route when they ask their users. Default: none.
+    pub(in crate::config) name: Option<String>,
+    /// `resource_documentation`: the URL of a page for developers. Default: none.
+    pub(in crate::config) documentation: Option<String>,
+    /// Scheme and host of the URL that challenges name. Default: the scheme of the caller's connection to us and the
+    /// `Host` of its request. Behind a load balancer that ends TLS it must be set: clients would be sent to http, where
+    /// others can answer in our place.
+    #[schemars(extend("examples" = ["https://api.contoso.com"]))]
+    pub(in crate::config) public_url: Option<String>,
 }
 
 /// What a route does for callers that are applications on their own.

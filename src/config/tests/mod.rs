@@ -7,6 +7,7 @@ mod grant;
 mod identity;
 mod provider;
 mod readme;
+mod resource_metadata;
 mod route;
 mod schema;
 mod structure;
