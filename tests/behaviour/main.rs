@@ -20,6 +20,7 @@ mod providers;
 mod refusals;
 mod relay;
 mod relay_body;
+mod resource_metadata;
 mod routing;
 mod saml;
 mod streaming;
