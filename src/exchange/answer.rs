@@ -1,4 +1,4 @@
-//! The answers of token endpoints: a token, or what [`refusal`](super::refusal) makes of anything else. Pure and total.
+//! The answers of token endpoints: a token, or what [`super::refusal`] makes of anything else. Pure and total.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
