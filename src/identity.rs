@@ -129,6 +129,26 @@ pub struct ManagedIdentity {
     pub resource: Box<str>,
 }
 
+impl Identity {
+    /// The issuers of a tenant's tokens where discovery has no say in them: those that were given, or the provider's one.
+    pub fn fixed_issuers(&self, tenant: &Tenant) -> Option<Vec<Box<str>>> {
+        match (tenant.issuers(), &self.provider) {
+            (Some(given), _) => Some(given.to_vec()),
+            (None, Provider::Oidc { issuer }) => Some(vec![issuer.clone()]),
+            (None, Provider::Entra { .. }) => None,
+        }
+    }
+
+    /// The issuers of a tenant's tokens as far as they are known before discovery.
+    pub fn likely_issuers(&self, tenant: &Tenant) -> Vec<Box<str>> {
+        let of_cloud = || match &self.provider {
+            Provider::Entra { authority } => Cloud::of(authority).map(|cloud| cloud.issuers(tenant.id()).to_vec()),
+            Provider::Oidc { .. } => None,
+        };
+        self.fixed_issuers(tenant).or_else(of_cloud).unwrap_or_default()
+    }
+}
+
 impl Tenant {
     /// A tenant of Entra: `id` is its GUID in lower case.
     pub fn entra(authority: &str, id: &str, client_id: &str) -> Self {

@@ -122,6 +122,17 @@ impl KeySource {
         finished(self.join_or_start()).await
     }
 
+    /// Downloads now, whoever else may be doing so.
+    ///
+    /// # Errors
+    /// Why nothing came of it, in words.
+    pub(super) async fn download_now(&self) -> Result<(), String> {
+        let outcome = self.download().await;
+        let told = outcome.as_ref().map(drop).map_err(ToString::to_string);
+        self.take_over(outcome);
+        told
+    }
+
     /// Looks for a key that the current set does not have for this issuer: waits for the download under way, or starts
     /// one if the last such start is long enough ago.
     ///

@@ -14,6 +14,7 @@ mod vectors;
 mod verifier;
 
 pub use bearer::{BearerError, MAX_TOKEN, bearer_token};
+pub use claims::{Claims, Kind};
 pub use invalid::InvalidToken;
 pub use requirements::{Lacking, Requirements};
-pub use verifier::{VerifiedCaller, Verifier, VerifyError};
+pub use verifier::{Aspect, Examination, Finding, VerifiedCaller, Verifier, VerifyError};

@@ -1,6 +1,7 @@
 //! What a route asks of a caller beyond a valid token.
 
 use super::VerifiedCaller;
+use super::claims::Claims;
 
 /// `require` of a route: every scope, every role, and one of the client applications.
 #[derive(Debug, Clone, Default)]
@@ -30,16 +31,46 @@ impl Requirements {
     /// # Errors
     /// The first thing that is [`Lacking`].
     pub fn check(&self, caller: &VerifiedCaller) -> Result<(), Lacking> {
-        if let Some(scope) = self.scopes.iter().find(|scope| !caller.has_scope(scope)) {
-            return Err(Lacking::Scope(scope.clone()));
+        self.check_claims(caller.claims())
+    }
+
+    /// Checks what a token says, whether somebody vouches for it or not.
+    ///
+    /// # Errors
+    /// The first thing that is [`Lacking`].
+    pub fn check_claims(&self, claims: &Claims) -> Result<(), Lacking> {
+        self.check_scopes(claims)?;
+        self.check_roles(claims)?;
+        self.check_client(claims)
+    }
+
+    /// Checks the scopes alone.
+    ///
+    /// # Errors
+    /// The first scope that is [`Lacking`].
+    pub fn check_scopes(&self, claims: &Claims) -> Result<(), Lacking> {
+        let lacking = self.scopes.iter().find(|scope| !claims.scopes().contains(scope));
+        lacking.map_or(Ok(()), |scope| Err(Lacking::Scope(scope.clone())))
+    }
+
+    /// Checks the roles alone.
+    ///
+    /// # Errors
+    /// The first role that is [`Lacking`].
+    pub fn check_roles(&self, claims: &Claims) -> Result<(), Lacking> {
+        let lacking = self.roles.iter().find(|role| !claims.roles().contains(role));
+        lacking.map_or(Ok(()), |role| Err(Lacking::Role(role.clone())))
+    }
+
+    /// Checks the client application alone.
+    ///
+    /// # Errors
+    /// That it is not among those listed.
+    pub fn check_client(&self, claims: &Claims) -> Result<(), Lacking> {
+        let client = claims.client();
+        if self.clients.is_empty() || self.clients.iter().any(|known| Some(&**known) == client) {
+            return Ok(());
         }
-        if let Some(role) = self.roles.iter().find(|role| !caller.has_role(role)) {
-            return Err(Lacking::Role(role.clone()));
-        }
-        let client = caller.client();
-        if !self.clients.is_empty() && !self.clients.iter().any(|known| Some(&**known) == client) {
-            return Err(Lacking::Client(client.map(Into::into)));
-        }
-        Ok(())
+        Err(Lacking::Client(client.map(Into::into)))
     }
 }

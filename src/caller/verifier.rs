@@ -1,10 +1,14 @@
 //! The only place where a token A becomes a caller.
 
+mod examine;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
+
+pub use examine::{Aspect, Examination, Finding};
 
 use super::claims::{Claims, Kind};
 use super::invalid::InvalidToken;
@@ -27,6 +31,11 @@ pub struct VerifiedCaller {
 }
 
 impl VerifiedCaller {
+    /// What the token says.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
     /// The user: at Entra the object ID (`oid`), or `sub` where the token has none; elsewhere `sub`.
     pub fn subject(&self) -> &str {
         &self.claims.subject
@@ -50,16 +59,6 @@ impl VerifiedCaller {
     /// Whether the client declared that it can handle claims challenges (`xms_cc` of Entra has `cp1`).
     pub fn handles_claims_challenges(&self) -> bool {
         self.claims.handles_claims_challenges
-    }
-
-    /// Whether the token has this scope (`scp`, elsewhere than at Entra `scope`).
-    pub fn has_scope(&self, scope: &str) -> bool {
-        self.claims.scopes.iter().any(|granted| **granted == *scope)
-    }
-
-    /// Whether the token has this role (`roles`; those of the realm at Keycloak).
-    pub fn has_role(&self, role: &str) -> bool {
-        self.claims.roles.iter().any(|granted| **granted == *role)
     }
 
     /// How long the token still lives, by its own `exp`; nothing that was had for it may live longer.
@@ -152,24 +151,19 @@ impl Verifier {
 
     /// Cheap checks first, so that a flood of bad tokens costs no signature and starts no download.
     async fn judge(&self, jws: &CompactJws<'_>) -> Result<VerifiedCaller, VerifyError> {
-        if !self.identity.algorithms.contains(&jws.algorithm) {
-            return Err(InvalidToken::Algorithm.into());
-        }
+        self.check_algorithm(jws)?;
         let claims = Claims::read(&self.identity.provider, jws)?;
         self.check_audience(&claims)?;
         let source = self.source(&claims)?;
         self.check_time(&claims)?;
-        if claims.kind == Kind::Neither {
-            return Err(InvalidToken::NotAccessToken.into());
-        }
+        check_kind(&claims)?;
         let key = key(source, &jws.key_id, &claims.issuer).await?;
-        if !key.fits(jws.algorithm) {
-            return Err(InvalidToken::Algorithm.into());
-        }
-        if !key.verifies(jws.signature, jws.signed, jws.algorithm) {
-            return Err(InvalidToken::Signature.into());
-        }
+        check_signature(jws, &key)?;
         Ok(VerifiedCaller { claims, tenant: Arc::clone(source.tenant()), key })
+    }
+
+    fn check_algorithm(&self, jws: &CompactJws<'_>) -> Result<(), InvalidToken> {
+        if self.identity.algorithms.contains(&jws.algorithm) { Ok(()) } else { Err(InvalidToken::Algorithm) }
     }
 
     fn check_audience(&self, claims: &Claims) -> Result<(), InvalidToken> {
@@ -197,6 +191,17 @@ impl Verifier {
         }
         Ok(())
     }
+}
+
+fn check_kind(claims: &Claims) -> Result<(), InvalidToken> {
+    if claims.kind == Kind::Neither { Err(InvalidToken::NotAccessToken) } else { Ok(()) }
+}
+
+fn check_signature(jws: &CompactJws<'_>, key: &SigningKey) -> Result<(), InvalidToken> {
+    if !key.fits(jws.algorithm) {
+        return Err(InvalidToken::Algorithm);
+    }
+    if key.verifies(jws.signature, jws.signed, jws.algorithm) { Ok(()) } else { Err(InvalidToken::Signature) }
 }
 
 /// The key that a token names, if it signs for the issuer that the token names. Another issuer starts no download.

@@ -32,6 +32,12 @@ impl Cloud {
         within(self.authority()) || within(self.authority_v1())
     }
 
+    /// The issuers of a tenant's v2 and v1 tokens.
+    pub fn issuers(self, tenant_id: &str) -> [Box<str>; 2] {
+        let v2 = format!("{}/{tenant_id}/v2.0", self.authority());
+        [v2.into(), format!("{}/{tenant_id}/", self.authority_v1()).into()]
+    }
+
     /// Where its v1 issuers are. The government's cloud has no such host of its own.
     fn authority_v1(self) -> &'static str {
         match self {
@@ -53,6 +59,15 @@ mod tests {
         for other in ["https://login.microsoftonline.com/", "http://login.microsoftonline.com", "https://idp.example"] {
             assert_eq!(Cloud::of(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn the_issuers_of_a_tenant_are_of_its_cloud() {
+        for cloud in [Cloud::Public, Cloud::UsGovernment, Cloud::China] {
+            assert!(cloud.issuers("t").iter().all(|issuer| cloud.has_issuer(issuer)));
+        }
+        let public = Cloud::Public.issuers("t").map(String::from);
+        assert_eq!(public, ["https://login.microsoftonline.com/t/v2.0", "https://sts.windows.net/t/"]);
     }
 
     #[test]

@@ -9,9 +9,10 @@ use super::invalid::InvalidToken;
 use super::jws::CompactJws;
 use crate::identity::Provider;
 
-/// The claims of a token A, whichever provider it is from.
+/// The claims of a token A, whichever provider it is from. That somebody vouches for them is what
+/// [`VerifiedCaller`](super::VerifiedCaller) says, and nothing else.
 #[derive(Debug, Clone)]
-pub(super) struct Claims {
+pub struct Claims {
     pub(super) issuer: Box<str>,
     pub(super) audiences: Vec<Box<str>>,
     /// `tid`; empty at a provider without tenants.
@@ -31,7 +32,7 @@ pub(super) struct Claims {
 
 /// What a token stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     /// A user, by way of a client.
     User,
     /// A client on its own.
@@ -47,6 +48,41 @@ impl Claims {
             Provider::Entra { .. } => entra::read(&jws.claims),
             Provider::Oidc { .. } => oidc::read(&jws.header, &jws.claims),
         }
+    }
+
+    /// What the token stands for.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The client application that acquired the token (at Entra `azp` or `appid`; elsewhere `client_id`, `azp`, `cid`).
+    pub fn client(&self) -> Option<&str> {
+        self.client.as_deref()
+    }
+
+    /// The scopes of the token (`scp`, elsewhere than at Entra `scope`).
+    pub fn scopes(&self) -> &[Box<str>] {
+        &self.scopes
+    }
+
+    /// The roles of the token (`roles`; those of the realm at Keycloak).
+    pub fn roles(&self) -> &[Box<str>] {
+        &self.roles
+    }
+
+    /// Whether the client declared that it can handle claims challenges (`xms_cc` of Entra has `cp1`).
+    pub fn handles_claims_challenges(&self) -> bool {
+        self.handles_claims_challenges
+    }
+
+    /// The end of the token (`exp`), in seconds since 1970.
+    pub fn expires(&self) -> u64 {
+        self.expires
+    }
+
+    /// The beginning of the token (`nbf`), in seconds since 1970.
+    pub fn not_before(&self) -> Option<u64> {
+        self.not_before
     }
 }
 
