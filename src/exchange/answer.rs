@@ -15,6 +15,10 @@ use crate::secret::Secret;
 pub(super) struct Granted {
     /// The token itself: visible ASCII.
     pub(super) token: Secret,
+    /// `token_type`.
+    pub(super) token_type: Box<str>,
+    /// `scope`; for people only.
+    pub(super) scope: Option<Box<str>>,
     /// How long it lives.
     pub(super) lifetime: Duration,
     /// After how long it should be renewed, if that was said (`refresh_in`).
@@ -45,7 +49,8 @@ pub(super) fn read(answer: &Answer, asked: Asked, expected: Expected<'_>) -> Res
 
 fn granted(members: &Map<String, Value>, expected: Expected<'_>) -> Option<Granted> {
     let text = |name: &str| members.get(name).and_then(Value::as_str);
-    if !fits(text("token_type")?, text("issued_token_type"), expected) {
+    let token_type = text("token_type")?;
+    if !fits(token_type, text("issued_token_type"), expected) {
         return None;
     }
     let token = text("access_token").filter(|token| is_visible(token))?;
@@ -56,6 +61,8 @@ fn granted(members: &Map<String, Value>, expected: Expected<'_>) -> Option<Grant
     };
     Some(Granted {
         token: Secret::new(token.to_owned()),
+        token_type: token_type.into(),
+        scope: text("scope").map(Into::into),
         lifetime,
         refresh_in: members.get("refresh_in").map(seconds).filter(|wait| !wait.is_zero()),
         refresh_token: text("refresh_token")

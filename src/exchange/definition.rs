@@ -7,6 +7,7 @@ use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
 use super::answer::Expected;
 use super::credential::{Authenticator, Proof, Unusable};
+use super::error::ExchangeError;
 use super::form::{self, Capable, Subject};
 use super::grant::{AssertionGrant, Delivery, Grant, OnBehalfOf, TokenExchange};
 use super::refusal::Asked;
@@ -27,9 +28,9 @@ pub struct Exchange {
     pub(super) source: TokenSource,
     /// The scopes, for the log.
     pub(super) scope: String,
-    header: HeaderName,
-    scheme: Option<Box<str>>,
-    digest: Digest,
+    pub(super) header: HeaderName,
+    pub(super) scheme: Option<Box<str>>,
+    pub(super) digest: Digest,
 }
 
 /// Who issues the token that the target gets.
@@ -171,8 +172,13 @@ impl Exchange {
         form::token_request(grant, &self.identity.client_id, proof, subject, capable)
     }
 
-    /// The header that the target gets, and its value; nothing where the token fits into no header.
-    pub(super) fn header_of(&self, token: &Secret) -> Option<(HeaderName, HeaderValue)> {
+    /// The header that the target gets, and its value.
+    pub(super) fn fitting_header(&self, token: &Secret) -> Result<(HeaderName, HeaderValue), ExchangeError> {
+        let misfit = || ExchangeError::nonsense("token endpoint answered with a token that fits into no header");
+        self.header_of(token).ok_or_else(misfit)
+    }
+
+    fn header_of(&self, token: &Secret) -> Option<(HeaderName, HeaderValue)> {
         let value = match &self.scheme {
             Some(scheme) => HeaderValue::try_from(format!("{scheme} {}", token.expose())),
             None => HeaderValue::from_str(token.expose()),

@@ -37,7 +37,7 @@ impl Source {
 /// Acquires tokens and remembers what it got, by (whom it is for, exchange). A clone is the same.
 #[derive(Debug, Clone)]
 pub struct Exchanger {
-    fetcher: Arc<Fetcher>,
+    pub(super) fetcher: Arc<Fetcher>,
     flights: Arc<Flights<Key, Result<Arc<TokenB>, ExchangeError>>>,
     metrics: Arc<Metrics>,
 }

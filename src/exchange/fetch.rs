@@ -48,10 +48,7 @@ impl Fetcher {
         Box::pin(async move {
             let started = Instant::now();
             let previous = self.tokens.find(&key);
-            let outcome = match &exchange.source {
-                TokenSource::Provider(grant) => self.ask_provider(&exchange, grant, &caller, previous.as_deref()).await,
-                TokenSource::Target { assertion, asked } => self.ask_target(&exchange, assertion, asked, &caller).await,
-            };
+            let outcome = self.ask(&exchange, &caller, previous.as_deref(), &request_id()).await;
             let token =
                 outcome.and_then(|granted| remembered(&exchange, &caller, granted, previous.as_deref(), started));
             match &token {
@@ -62,16 +59,33 @@ impl Fetcher {
         })
     }
 
+    /// Asks whoever issues the token; nothing of it is remembered.
+    pub(super) async fn ask(
+        self: &Arc<Self>,
+        exchange: &Exchange,
+        caller: &Caller,
+        previous: Option<&TokenB>,
+        request_id: &str,
+    ) -> Result<Granted, ExchangeError> {
+        match &exchange.source {
+            TokenSource::Provider(grant) => self.ask_provider(exchange, grant, caller, previous, request_id).await,
+            TokenSource::Target { assertion, asked } => {
+                self.ask_target(exchange, assertion, asked, caller, request_id).await
+            }
+        }
+    }
+
     async fn ask_provider(
         &self,
         exchange: &Exchange,
         grant: &Grant,
         caller: &Caller,
         previous: Option<&TokenB>,
+        request_id: &str,
     ) -> Result<Granted, ExchangeError> {
-        let (started, request_id) = (Instant::now(), request_id());
-        let outcome = self.ask_provider_with(exchange, grant, caller, previous, &request_id).await;
-        self.report(exchange, caller, &outcome, &request_id, started);
+        let started = Instant::now();
+        let outcome = self.ask_provider_with(exchange, grant, caller, previous, request_id).await;
+        self.report(exchange, caller, &outcome, request_id, started);
         outcome
     }
 
@@ -104,17 +118,18 @@ impl Fetcher {
         assertion: &Arc<Exchange>,
         asked: &AssertionGrant,
         caller: &Caller,
+        request_id: &str,
     ) -> Result<Granted, ExchangeError> {
         let key = assertion.key(&caller.digest, &caller.tenant);
         let kept = self.tokens.find(&key).filter(|token| matches!(token.phase(), Phase::Fresh | Phase::Renewable));
         if let Some(kept) = kept {
-            match self.present(exchange, asked, caller, &kept).await {
+            match self.present(exchange, asked, caller, &kept, request_id).await {
                 Err(ExchangeError::Refused(_)) => drop(self.tokens.remove_if(&key, |other| Arc::ptr_eq(other, &kept))),
                 outcome => return outcome,
             }
         }
         let fresh = Arc::clone(self).fetch(Arc::clone(assertion), caller.clone(), key).await?;
-        self.present(exchange, asked, caller, &fresh).await
+        self.present(exchange, asked, caller, &fresh, request_id).await
     }
 
     /// One question to the target's token endpoint.
@@ -124,12 +139,13 @@ impl Fetcher {
         asked: &AssertionGrant,
         caller: &Caller,
         assertion: &TokenB,
+        request_id: &str,
     ) -> Result<Granted, ExchangeError> {
-        let (started, request_id) = (Instant::now(), request_id());
+        let started = Instant::now();
         let endpoint = self.endpoints.endpoint(&asked.endpoint, asked.client_id.as_deref().unwrap_or_default());
-        let question = question(exchange, &endpoint, caller, &request_id, (Asked::SamlBearer, Expected::Bearer(None)));
+        let question = question(exchange, &endpoint, caller, request_id, (Asked::SamlBearer, Expected::Bearer(None)));
         let outcome = question.ask(|proof| form::saml_bearer(asked, proof, text(assertion))).await;
-        self.report(exchange, caller, &outcome, &request_id, started);
+        self.report(exchange, caller, &outcome, request_id, started);
         outcome
     }
 
@@ -185,9 +201,7 @@ fn remembered(
     previous: Option<&TokenB>,
     started: Instant,
 ) -> Result<Arc<TokenB>, ExchangeError> {
-    let (name, value) = exchange
-        .header_of(&granted.token)
-        .ok_or_else(|| ExchangeError::nonsense("token endpoint answered with a token that fits into no header"))?;
+    let (name, value) = exchange.fitting_header(&granted.token)?;
     let lifetime = Lifetime::new(
         started,
         Given {

@@ -76,6 +76,13 @@ fn cause(error: &ExchangeError) -> Option<&str> {
     }
 }
 
+impl ExchangeError {
+    /// What an operator can do about it, where that is known.
+    pub fn remedy(&self) -> Option<&'static str> {
+        remedy(self, self.refusal()?)
+    }
+}
+
 /// By the code; where there is none, by the word.
 pub(super) fn remedy(error: &ExchangeError, refusal: &IdpRefusal) -> Option<&'static str> {
     aadsts::hint(&refusal.error_codes).or(match (&*refusal.error, error) {

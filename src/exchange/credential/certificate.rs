@@ -62,6 +62,11 @@ impl SigningCertificate {
         self.ends
     }
 
+    /// base64url of its SHA-256 (`x5t#S256`).
+    pub(super) fn thumbprint(&self) -> &str {
+        &self.thumbprint
+    }
+
     pub(super) fn check_not_ended(&self) -> Result<(), Unusable> {
         if unix_now() < self.ends { Ok(()) } else { Err(unusable(CredentialPart::Certificate, files::ENDED)) }
     }

@@ -25,6 +25,7 @@ use crate::telemetry::Metrics;
 use slot::Slot;
 
 pub use files::{CredentialPart, Unusable, check};
+pub use slot::CredentialDescription;
 
 /// What a token request carries to authenticate us.
 #[derive(Debug)]
@@ -125,6 +126,17 @@ impl Authenticator {
         let changed = matches!(reloaded, Some(Ok(())));
         self.report_reload(reloaded);
         changed || slot.makes_assertions() && refusal.is_about_assertion()
+    }
+
+    /// The credentials, in the order in which they are tried.
+    pub(super) fn describe(&self) -> Vec<CredentialDescription> {
+        self.order().filter_map(|position| self.slots.get(position)).map(Slot::describe).collect()
+    }
+
+    /// What stands in for the proof of the credential that is tried first, where people look on.
+    pub(super) fn stand_in(&self) -> Proof {
+        let first = self.order().next().and_then(|position| self.slots.get(position));
+        first.map_or(Proof::None, Slot::stand_in)
     }
 
     fn report_reload(&self, reloaded: Option<Result<(), Unusable>>) {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::HeaderValue;
 use tokio::time::Instant;
 
 use super::certificate::SigningCertificate;
@@ -22,6 +23,15 @@ pub(super) enum Slot {
     Certificate(Watched<SigningCertificate>),
     FederatedToken(Watched<Secret>),
     ManagedIdentity(Arc<InstanceMetadata>),
+}
+
+/// A credential as people may see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialDescription {
+    /// What it is.
+    pub kind: &'static str,
+    /// For a certificate: its thumbprint (`x5t#S256`), and its end in seconds since 1970.
+    pub certificate: Option<(String, i64)>,
 }
 
 impl Slot {
@@ -77,6 +87,41 @@ impl Slot {
                 }
                 None
             }
+        }
+    }
+
+    pub(super) fn describe(&self) -> CredentialDescription {
+        let certificate = match self {
+            Self::Certificate(certificate) => Some(certificate.current()),
+            _ => None,
+        };
+        CredentialDescription {
+            kind: self.kind(),
+            certificate: certificate.map(|current| (current.thumbprint().to_owned(), current.ends())),
+        }
+    }
+
+    /// What stands in for the proof where people look on.
+    pub(super) fn stand_in(&self) -> Proof {
+        let assertion = |text: String| Proof::Assertion(Secret::new(text));
+        match self {
+            Self::SecretPost(_) => Proof::Secret(Secret::new("****".to_owned())),
+            Self::SecretBasic(_) => Proof::Basic(HeaderValue::from_static("Basic ****")),
+            Self::Certificate(certificate) => {
+                assertion(format!("<signed with certificate {}>", certificate.current().thumbprint()))
+            }
+            Self::FederatedToken(_) => assertion("<content of the token file>".to_owned()),
+            Self::ManagedIdentity(_) => assertion("<token of the machine's managed identity>".to_owned()),
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::SecretPost(_) => "client secret, in the form (client_secret_post)",
+            Self::SecretBasic(_) => "client secret, by HTTP Basic (client_secret_basic)",
+            Self::Certificate(_) => "certificate (private_key_jwt)",
+            Self::FederatedToken(_) => "token of a file (workload identity)",
+            Self::ManagedIdentity(_) => "managed identity of the machine",
         }
     }
 
