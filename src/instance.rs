@@ -66,6 +66,22 @@ impl From<GatewayError> for AssemblyError {
     }
 }
 
+/// The proxy alone: nothing is bound, and nothing runs.
+///
+/// # Errors
+/// The first thing that stands in the way.
+pub fn gateway(settings: Settings) -> Result<Gateway, AssemblyError> {
+    server::install_crypto_provider();
+    let metrics = Arc::new(Metrics::new().map_err(AssemblyError::Metrics)?);
+    let settings = GatewaySettings {
+        identities: settings.identities,
+        routes: settings.routes,
+        cache_entries: settings.cache_entries,
+        refusal_ttl: settings.refusal_ttl,
+    };
+    Ok(Gateway::new(settings, metrics)?)
+}
+
 impl Instance {
     /// Binds every address, reads every file that the listeners need, and prepares the routes.
     ///
@@ -79,17 +95,8 @@ impl Instance {
             Some(address) => Some(Admin::bind(address).await.map_err(|cause| AssemblyError::Admin(address, cause))?),
             None => None,
         };
-        let metrics = Arc::new(Metrics::new().map_err(AssemblyError::Metrics)?);
-        let gateway = Gateway::new(
-            GatewaySettings {
-                identities: settings.identities,
-                routes: settings.routes,
-                cache_entries: settings.cache_entries,
-                refusal_ttl: settings.refusal_ttl,
-            },
-            metrics,
-        )?;
-        Ok(Self { gateway, listeners, admin, drain_timeout: settings.drain_timeout })
+        let drain_timeout = settings.drain_timeout;
+        Ok(Self { gateway: gateway(settings)?, listeners, admin, drain_timeout })
     }
 
     /// The addresses that callers connect to, in the order of the configuration.

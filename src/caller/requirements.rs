@@ -1,6 +1,5 @@
 //! What a route asks of a caller beyond a valid token.
 
-use super::VerifiedCaller;
 use super::claims::Claims;
 
 /// `require` of a route: every scope, every role, and one of the client applications.
@@ -26,19 +25,11 @@ pub enum Lacking {
 }
 
 impl Requirements {
-    /// Checks a caller.
+    /// Checks what a token says.
     ///
     /// # Errors
     /// The first thing that is [`Lacking`].
-    pub fn check(&self, caller: &VerifiedCaller) -> Result<(), Lacking> {
-        self.check_claims(caller.claims())
-    }
-
-    /// Checks what a token says, whether somebody vouches for it or not.
-    ///
-    /// # Errors
-    /// The first thing that is [`Lacking`].
-    pub fn check_claims(&self, claims: &Claims) -> Result<(), Lacking> {
+    pub fn check(&self, claims: &Claims) -> Result<(), Lacking> {
         self.check_scopes(claims)?;
         self.check_roles(claims)?;
         self.check_client(claims)

@@ -51,11 +51,6 @@ impl VerifiedCaller {
         self.claims.client.as_deref()
     }
 
-    /// Whether the token stands for an application alone, without a user.
-    pub fn is_app_only(&self) -> bool {
-        self.claims.kind == Kind::App
-    }
-
     /// Whether the client declared that it can handle claims challenges (`xms_cc` of Entra has `cp1`).
     pub fn handles_claims_challenges(&self) -> bool {
         self.claims.handles_claims_challenges

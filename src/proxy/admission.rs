@@ -56,7 +56,7 @@ pub(super) struct Credential {
 }
 
 /// Where a request leads.
-enum Place<'a> {
+pub(super) enum Place<'a> {
     /// To the metadata of a route.
     Metadata(&'a Arc<Route>, &'a ResourceMetadata),
     /// To the target of a route, with this path and query.
@@ -142,7 +142,7 @@ impl Gate {
     }
 
     /// Where the request leads.
-    fn place(&self, request: &RequestHeader) -> Result<Place<'_>, Rejection> {
+    pub(super) fn place(&self, request: &RequestHeader) -> Result<Place<'_>, Rejection> {
         let host = wellformed::host(request)?;
         wellformed::check_framing(&request.headers)?;
         let target =
@@ -187,7 +187,7 @@ impl Gate {
 /// TRACE would show token B to the caller (RFC 9110 section 9.3.8), so no route serves it.
 const WITHOUT_TRACE: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
-fn bearer_rejection(error: BearerError) -> Rejection {
+pub(super) fn bearer_rejection(error: BearerError) -> Rejection {
     match error {
         BearerError::Missing => Rejection::MissingToken,
         BearerError::Ambiguous => Rejection::AmbiguousToken,
@@ -196,7 +196,7 @@ fn bearer_rejection(error: BearerError) -> Rejection {
     }
 }
 
-fn verify_rejection(error: VerifyError) -> Rejection {
+pub(super) fn verify_rejection(error: VerifyError) -> Rejection {
     match error {
         VerifyError::Invalid(invalid) => Rejection::InvalidToken(invalid),
         VerifyError::NoKeys => Rejection::NoKeys,

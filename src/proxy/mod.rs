@@ -7,6 +7,7 @@ mod addresses;
 mod admission;
 mod context;
 mod correlation;
+mod explain;
 mod gateway;
 mod origin;
 mod phases;
@@ -21,6 +22,7 @@ mod unauthorized;
 mod wellformed;
 
 pub use context::RequestContext;
+pub use explain::{ExplainedExchange, ExplainedRoute, ExplainedToken, Explanation, Inquiry, NIL_REQUEST_ID};
 pub use gateway::{Background, Gateway, GatewayError, GatewaySettings};
 pub use resource_metadata::ResourceMetadataSettings;
 pub use route::{RouteSettings, ServiceSettings};

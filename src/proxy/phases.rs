@@ -87,8 +87,8 @@ impl ProxyHttp for Gateway {
                 request_id = correlation.request_id(),
                 "request not sent: it still carries token A"
             );
-            context.rejection = Some(Rejection::Ambiguous("token A occurs outside authorization"));
-            return Err(Error::explain(ErrorType::HTTPStatus(400), "token A occurs outside authorization"));
+            context.rejection = Some(Rejection::Ambiguous(tripwire::REASON));
+            return Err(Error::explain(ErrorType::HTTPStatus(400), tripwire::REASON));
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use rustls_pki_types::CertificateDer;
 
 use super::resource_metadata::{ResourceMetadata, ResourceMetadataSettings};
 use super::target::{Target, TargetSettings};
-use crate::caller::{Requirements, VerifiedCaller, Verifier};
+use crate::caller::{Claims, Kind, Requirements, VerifiedCaller, Verifier};
 use crate::exchange::{Authenticator, Exchange, Grant, Unusable};
 use crate::identity::Identity;
 use crate::idp::{ClientError, IdpClient};
@@ -19,6 +19,8 @@ use crate::telemetry::Metrics;
 pub struct RouteSettings {
     /// Its name in logs and metrics.
     pub name: Arc<str>,
+    /// The line of the file that it begins on.
+    pub line: u64,
     /// Which requests take it.
     pub pattern: Pattern,
     /// Where they go.
@@ -99,14 +101,32 @@ impl Route {
     /// # Errors
     /// Where it does not serve callers of this kind, or the caller lacks what is required.
     pub(super) fn service(&self, caller: &VerifiedCaller) -> Result<&Service, Rejection> {
-        let service = match (caller.is_app_only(), &self.users, &self.apps) {
+        self.service_for(caller.claims())
+    }
+
+    /// What it would do for a caller with these claims; see [`Route::service`].
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn service_for(&self, claims: &Claims) -> Result<&Service, Rejection> {
+        let service = match (claims.kind() == Kind::App, &self.users, &self.apps) {
             (true, _, None) => return Err(Rejection::AppOnlyToken),
             (false, None, _) => return Err(Rejection::UserToken),
             (true, _, Some(service)) | (false, Some(service), _) => service,
         };
         let lacking = |lacking| Rejection::Lacking(lacking, service.require.scopes.clone());
-        service.require.check(caller).map_err(lacking)?;
+        service.require.check(claims).map_err(lacking)?;
         Ok(service)
+    }
+
+    /// What it does for users.
+    pub(super) fn users(&self) -> Option<&Service> {
+        self.users.as_ref()
+    }
+
+    /// What it does for applications on their own.
+    pub(super) fn apps(&self) -> Option<&Service> {
+        self.apps.as_ref()
     }
 
     /// The credentials that only this route uses.

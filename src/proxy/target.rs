@@ -64,6 +64,12 @@ impl Target {
         &self.authority
     }
 
+    /// Its scheme, host and port.
+    pub(super) fn origin(&self) -> String {
+        let scheme = if self.settings.tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.authority.to_str().unwrap_or_default())
+    }
+
     /// Where it is.
     pub(super) fn addresses(&self) -> &Addresses {
         &self.addresses

@@ -6,6 +6,9 @@ use http::HeaderName;
 use memchr::memmem;
 use pingora::http::RequestHeader;
 
+/// Why such a request is refused.
+pub(super) const REASON: &str = "token A occurs outside authorization";
+
 /// Where in a request token A still is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Carrier {

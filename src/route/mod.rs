@@ -2,6 +2,7 @@
 
 mod encoding;
 mod host;
+mod likeness;
 mod path;
 mod pattern;
 mod table;
@@ -9,6 +10,7 @@ mod tree;
 mod well_known;
 
 pub use host::{HostError, HostName, HostPattern};
+pub use likeness::{HostFit, Likeness};
 pub use path::{PathError, RequestTarget};
 pub use pattern::{Pattern, PatternError, RoutePath};
 pub use table::{Found, Hit, RouteTable, Tie};

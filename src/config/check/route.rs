@@ -38,6 +38,7 @@ pub(super) fn route(
     let services = services?;
     Some(RouteSettings {
         name: name.into(),
+        line: node.at.line,
         pattern: Pattern { hosts: hosts?, path: path?, methods: methods? },
         target: target?,
         identity: identity?,
