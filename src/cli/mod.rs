@@ -4,6 +4,7 @@
 mod demo;
 #[cfg(feature = "emulator")]
 mod emulator;
+mod explain;
 mod run;
 mod signals;
 
@@ -40,6 +41,11 @@ enum Command {
     Run,
     /// Check the configuration and print every finding with its line and column
     Check,
+    /// Tell what the proxy would do with a request, and why
+    ///
+    /// Asks nobody unless --online is given. The status is 0 where the request would be forwarded, as far as can be
+    /// told, 1 where it would be refused, and 2 where the question or the configuration is wrong.
+    Explain(explain::ExplainArguments),
     /// Print the JSON Schema of the configuration
     Schema,
     /// Start emulator, sample target and proxy on loopback, walk through the flow, and stay up
@@ -57,19 +63,41 @@ enum Command {
     SampleTarget(emulator::SampleTargetArguments),
 }
 
-/// Why a command failed: the text for standard error.
+/// How a command ended that said all that it had to say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Well.
+    Well,
+    /// What was asked about would be refused.
+    Refused,
+}
+
+/// Why a command failed: the text for standard error, and the exit status.
 #[derive(Debug)]
-pub struct Failure(String);
+pub struct Failure {
+    text: String,
+    status: u8,
+}
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 impl Failure {
     fn new(cause: impl fmt::Display) -> Self {
-        Self(format!("obo-proxy: {cause}"))
+        Self { text: format!("obo-proxy: {cause}"), status: 1 }
+    }
+
+    /// The same, as the fault of whoever gave the arguments, with the status of a wrong usage.
+    fn of_usage(self) -> Self {
+        Self { status: 2, ..self }
+    }
+
+    /// The exit status.
+    pub fn status(&self) -> u8 {
+        self.status
     }
 }
 
@@ -82,10 +110,11 @@ impl From<io::Error> for Failure {
 /// Carries out a command.
 ///
 /// # Errors
-/// What to tell on standard error; the exit status is 1 then.
-pub fn execute(arguments: Arguments, out: &mut (dyn Write + Send)) -> Result<(), Failure> {
+/// What to tell on standard error, and the exit status.
+pub fn execute(arguments: Arguments, out: &mut (dyn Write + Send)) -> Result<Ending, Failure> {
     let config = arguments.config.config;
-    match arguments.command.unwrap_or(Command::Run) {
+    let done = match arguments.command.unwrap_or(Command::Run) {
+        Command::Explain(arguments) => return in_runtime(explain::explain(&config, arguments, out)),
         Command::Run => in_runtime(run::run(&config)),
         Command::Check => check(&config, out),
         Command::Schema => Ok(writeln!(out, "{:#}", crate::config::schema())?),
@@ -95,7 +124,8 @@ pub fn execute(arguments: Arguments, out: &mut (dyn Write + Send)) -> Result<(),
         Command::Emulator(arguments) => in_runtime(emulator::emulator(arguments, out)),
         #[cfg(feature = "emulator")]
         Command::SampleTarget(arguments) => in_runtime(emulator::sample_target(arguments, out)),
-    }
+    };
+    done.map(|()| Ending::Well)
 }
 
 fn check(config: &Path, out: &mut dyn Write) -> Result<(), Failure> {
@@ -106,9 +136,10 @@ fn check(config: &Path, out: &mut dyn Write) -> Result<(), Failure> {
 
 /// Findings are whole lines already; they need no program name before them.
 fn load(config: &Path) -> Result<crate::config::Settings, Failure> {
-    crate::config::load(config).map_err(|findings| Failure(findings.to_string().trim_end().to_owned()))
+    let failure = |text: String| Failure { text: text.trim_end().to_owned(), status: 1 };
+    crate::config::load(config).map_err(|findings| failure(findings.to_string()))
 }
 
-fn in_runtime(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+fn in_runtime<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
 }

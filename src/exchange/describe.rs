@@ -102,7 +102,9 @@ fn request(endpoint: Option<String>, authenticator: &Authenticator, proof: &Proo
 fn without_parameters(grant: &Grant) -> Grant {
     let mut grant = grant.clone();
     if let Grant::TokenExchange(TokenExchange { parameters, .. }) = &mut grant {
-        parameters.iter_mut().for_each(|(_, value)| *value = "<as configured>".into());
+        for (_, value) in parameters {
+            *value = "<as configured>".into();
+        }
     }
     grant
 }

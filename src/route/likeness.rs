@@ -28,7 +28,7 @@ pub enum HostFit<'a> {
     /// By `*.suffix`: the length of the suffix, and the suffix.
     Below(usize, &'a str),
     /// By its name.
-    Exact,
+    Exact(&'a str),
 }
 
 impl Likeness<'_> {
@@ -66,7 +66,7 @@ impl Pattern {
 
 fn fit<'a>(pattern: &'a HostPattern, host: &str) -> HostFit<'a> {
     match pattern {
-        HostPattern::Exact(name) if **name == *host => HostFit::Exact,
+        HostPattern::Exact(name) if **name == *host => HostFit::Exact(name),
         HostPattern::Below(suffix) if host.strip_suffix(&**suffix).is_some_and(|rest| rest.ends_with('.')) => {
             HostFit::Below(suffix.len(), suffix)
         }
@@ -94,7 +94,7 @@ mod tests {
         let hosts = hosts.map(|host| HostPattern::parse(host).unwrap()).to_vec();
         let pattern = Pattern { hosts, ..pattern("", "/", false, None) };
         for (host, expected) in [
-            ("api.eu.contoso.com", HostFit::Exact),
+            ("api.eu.contoso.com", HostFit::Exact("api.eu.contoso.com")),
             ("x.eu.contoso.com", HostFit::Below(14, "eu.contoso.com")),
             ("x.contoso.com", HostFit::Below(11, "contoso.com")),
             ("contoso.com", HostFit::None),

@@ -42,6 +42,7 @@ fn help_says_what_each_command_does() {
         (&["--help"][..], &["swaps the caller's access token", "OBO_PROXY_CONFIG", "routes.yaml"][..]),
         (&["run", "--help"], &["Serve the routes of the configuration"]),
         (&["check", "--help"], &["Check the configuration", "line and column"]),
+        (&["explain", "--help"], &["what the proxy would do with a request, and why", "--token-file", "--online"]),
         (&["schema", "--help"], &["JSON Schema"]),
         (&["demo", "--help"], &["walk through the flow", "--once"]),
         (&["emulator", "--help"], &["identity provider", "--listen", "--public-url"]),

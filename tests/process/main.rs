@@ -5,6 +5,7 @@
 mod access_line;
 mod commands;
 mod compose;
+mod explain;
 mod identity_provider;
 mod leaving;
 mod metrics;
