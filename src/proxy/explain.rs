@@ -7,10 +7,10 @@ use http::header::{AUTHORIZATION, HOST};
 use http::{HeaderValue, Method, Version};
 use pingora::http::RequestHeader;
 
-use super::admission::{Trail, bearer_rejection, verify_rejection};
+use super::admission::{Place, Trail, bearer_rejection, verify_rejection};
 use super::gateway::Gateway;
 use super::route::{Route, Service};
-use super::tripwire;
+use super::{tripwire, wellformed};
 use crate::caller::{Examination, Kind, Requirements, bearer_token};
 use crate::digest::Digest;
 use crate::exchange::{Circumstances, Description, Principal, Probe};
@@ -40,7 +40,9 @@ pub struct Explanation {
     pub token: Option<ExplainedToken>,
     /// How the token would be exchanged, where that is known.
     pub exchange: Option<ExplainedExchange>,
-    /// Why it is refused; nothing where it is forwarded, as far as was looked.
+    /// The name of the route whose metadata it asks for: the proxy answers it itself.
+    pub described: Option<Arc<str>>,
+    /// Why it is refused; nothing where it is forwarded or answered, as far as was looked.
     pub rejection: Option<Rejection>,
     /// The answer that its caller gets then. Its request ID is [`NIL_REQUEST_ID`].
     pub refusal: Option<Refusal>,
@@ -92,6 +94,14 @@ pub struct ExplainedExchange {
 }
 
 impl Inquiry<'_> {
+    /// How a caller that asks like this has reached us, by TLS as callers should.
+    fn origin(&self) -> Option<String> {
+        let request = self.request().ok()?;
+        let host = wellformed::host(&request).ok().flatten()?;
+        let port = wellformed::port(&request).map(|port| format!(":{port}")).unwrap_or_default();
+        Some(format!("https://{}{port}", host.as_str()))
+    }
+
     fn request(&self) -> Result<RequestHeader, Rejection> {
         let target = self.target.as_bytes();
         let malformed = || {
@@ -123,7 +133,8 @@ impl Gateway {
             Err(rejection) => Err(rejection),
         };
         if let Err(rejection) = outcome {
-            let party = trail.party();
+            let metadata = trail.metadata(|| inquiry.origin());
+            let party = trail.party(metadata.as_deref());
             let party = party.map(|party| Party { tenant: told.tenant.as_deref().unwrap_or(party.tenant), ..party });
             told.refusal = Some(rejection.response(party, NIL_REQUEST_ID, None));
             told.rejection = Some(rejection);
@@ -138,7 +149,14 @@ impl Gateway {
         trail: &mut Trail,
         told: &mut Explanation,
     ) -> Result<(), Rejection> {
-        let (route, path) = self.gate.route(request)?;
+        let (route, path) = match self.gate.place(request)? {
+            Place::Target(route, path) => (Arc::clone(route), path),
+            Place::Metadata(route, metadata) => {
+                trail.route = Some(Arc::clone(route));
+                told.described = Some(Arc::clone(&route.name));
+                return metadata.describe(&request.method).map(drop);
+            }
+        };
         trail.route = Some(Arc::clone(&route));
         told.route = Some(explained_route(&route, path.clone()));
         match bearer_token(&request.headers) {

@@ -176,6 +176,21 @@ async fn a_route_without_a_grant_forwards_without_a_credential() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_for_the_metadata_of_a_route_is_answered_by_the_proxy_itself() {
+    let metadata = "resource_metadata: {resource: 'https://api.contoso.com/strict', scopes: [api://gateway/access]}, ";
+    let desk = Desk::open_with(|text| text).await;
+    let text = std::fs::read_to_string(&desk.config).unwrap();
+    let config = file(&text.replace("{name: strict, ", &format!("{{name: strict, {metadata}")));
+    let desk = Desk { config, ..desk };
+    let told = desk.ask("GET", "https://api.contoso.com/.well-known/oauth-protected-resource/strict", "", &[]);
+    told.expect(0, &["metadata the request asks what the route strict is", "answered 200 by the proxy itself"]);
+    let told = desk.ask("GET", "https://api.contoso.com/strict", "", &[]);
+    told.expect(1, &["refused 401 missing_token"]);
+    let address = "resource_metadata=\"https://api.contoso.com/.well-known/oauth-protected-resource/strict\"";
+    assert!(told.text.contains("scope=\"api://gateway/access\"") && told.text.contains(address), "{}", told.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_capability_of_the_client_is_passed_on() {
     let desk = Desk::open().await;
     let token = desk.mint(&TokenRequest { xms_cc: vec!["cp1".to_owned()], ..TokenRequest::default() });

@@ -10,6 +10,12 @@ pub(super) fn outcome(page: &mut Page, case: &Case<'_>) {
     page.section("5. Outcome");
     match (&case.told.rejection, &case.told.refusal) {
         (Some(rejection), Some(refusal)) => refused(page, case, rejection, refusal),
+        _ if case.told.described.is_some() => {
+            page.line(
+                "answered",
+                "200 by the proxy itself: the metadata of the route, for everybody and without a token",
+            );
+        }
         _ => forwarded(page, case),
     }
 }

@@ -36,6 +36,9 @@ pub(super) fn request(page: &mut Page, case: &Case<'_>) {
 
 pub(super) fn route(page: &mut Page, case: &Case<'_>) {
     page.section("2. Route");
+    if let Some(name) = &case.told.described {
+        return page.line("metadata", &format!("the request asks what the route {name} is (RFC 9728)"));
+    }
     match (&case.told.route, &case.told.rejection) {
         (Some(found), _) => taken(page, case, found),
         (None, Some(Rejection::NoRoute)) => {
