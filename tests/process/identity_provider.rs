@@ -1,5 +1,7 @@
 //! An identity provider that is late, and one that goes away.
 
+use std::sync::Arc;
+
 use crate::support::program::Program;
 use crate::support::{Reservation, World, configuration, eventually, get};
 use obo_proxy::emulator::TokenRequest;
@@ -53,4 +55,37 @@ async fn it_keeps_serving_known_callers_while_the_identity_provider_is_away() {
     let line = program.line_with("message", "token exchange failed").await;
     assert!(line["cause"].as_str().unwrap().contains("not reachable"), "{line}");
     assert_eq!(get(&format!("{}/readyz", program.admin), "").await.unwrap().status, 200, "known keys are good keys");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_thousand_callers_who_retry_in_vain_cost_one_exchange_each() {
+    const CALLERS: usize = 10_000;
+    const LINES: usize = 50;
+    let world = World::start().await;
+    let program = world.serve("").await;
+    let user = |n: usize| TokenRequest::default().user(&format!("user-{n}"));
+    let tokens: Arc<Vec<_>> = Arc::new((0..CALLERS).map(|n| world.emulator.mint(&user(n))).collect());
+    // As many callers at once as there are lines, each line on a connection that it keeps.
+    let client = reqwest::Client::new();
+    let lines = (0..LINES).map(|line| {
+        let (url, tokens, client) = (format!("{}/payroll/1", program.url), Arc::clone(&tokens), client.clone());
+        tokio::spawn(async move {
+            let mut challenged = 0;
+            for token in tokens.iter().skip(line).step_by(LINES) {
+                for _ in 0..=10 {
+                    let response = client.get(&url).bearer_auth(token).send().await.unwrap();
+                    let has_challenge = response.headers().contains_key("www-authenticate");
+                    challenged += usize::from(response.status() == 401 && has_challenge);
+                    response.bytes().await.unwrap();
+                }
+            }
+            challenged
+        })
+    });
+    let mut challenged = 0;
+    for line in lines.collect::<Vec<_>>() {
+        challenged += line.await.unwrap();
+    }
+    assert_eq!(challenged, 11 * CALLERS, "the first time, and ten times more");
+    assert_eq!((world.emulator.counters().token, world.target.total_hits()), (CALLERS as u64, 0));
 }

@@ -1,12 +1,11 @@
 //! Refusals that are repeated from memory, and waits that the identity provider asked for.
 
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use obo_proxy::emulator::{DEFAULT_USER_OID, EmulatorOptions, Fault, Policy, TokenRequest};
 
 use super::{ROUTES, served, world};
-use crate::support::{World, at_once, eventually};
+use crate::support::{World, eventually};
 
 /// A world in which reading needs a step-up.
 async fn step_up_demanded() -> World {
@@ -86,37 +85,6 @@ async fn the_memory_has_an_end_and_can_be_switched_off() {
     assert_eq!(world.get("/orders", &token).await.code(), "exchange_refused");
     eventually("the refusal is forgotten", async || world.get("/orders", &token).await.status == 200).await;
     assert_eq!(world.token_requests(), 2);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn ten_thousand_callers_who_retry_in_vain_cost_one_exchange_each() {
-    const CALLERS: usize = 10_000;
-    let world = Arc::new(step_up_demanded().await);
-    let tokens: Arc<Vec<_>> = Arc::new(
-        (0..CALLERS).map(|user| world.emulator.mint(&TokenRequest::default().user(&format!("u{user}")))).collect(),
-    );
-    let client = reqwest::Client::builder().build().unwrap();
-    // A few lines of callers, each of which keeps its connection.
-    let refused = at_once(50, |line| {
-        let (world, tokens, client) = (Arc::clone(&world), Arc::clone(&tokens), client.clone());
-        async move {
-            let mut refused = 0;
-            for token in tokens.iter().skip(line).step_by(50) {
-                for _ in 0..=10 {
-                    let request = client.get(format!("{}/orders", world.proxy.url)).bearer_auth(token);
-                    let response = request.send().await.unwrap();
-                    let challenged = response.headers().contains_key("www-authenticate");
-                    refused += usize::from(response.status() == 401 && challenged);
-                    response.bytes().await.unwrap();
-                }
-            }
-            refused
-        }
-    })
-    .await;
-    assert_eq!(refused.iter().sum::<usize>(), 11 * CALLERS);
-    assert!(world.token_requests() <= CALLERS as u64, "{}", world.token_requests());
-    assert_eq!(world.target.total_hits(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,6 +21,16 @@ pub fn captured() -> String {
     String::from_utf8_lossy(&lines()).into_owned()
 }
 
+/// How much was logged so far, in bytes.
+pub fn length() -> usize {
+    lines().len()
+}
+
+/// What was logged by all tests of this process since there was so much.
+pub fn captured_since(length: usize) -> String {
+    String::from_utf8_lossy(&lines()[length..]).into_owned()
+}
+
 /// The lines that contain `text`, as JSON.
 pub fn lines_with(text: &str) -> Vec<serde_json::Value> {
     captured().lines().filter(|line| line.contains(text)).map(|line| serde_json::from_str(line).unwrap()).collect()

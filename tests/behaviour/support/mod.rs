@@ -34,6 +34,8 @@ pub struct World {
     pub proxy: Proxy,
     tokens: Mutex<Vec<String>>,
     answers: Mutex<Vec<String>>,
+    /// How much had been logged when it began.
+    log_before: usize,
 }
 
 /// A proxy that serves.
@@ -83,13 +85,14 @@ impl World {
     /// configuration.
     pub async fn around(emulator: Emulator, identity: &str, routes: &str, edit: impl Fn(String) -> String) -> Self {
         log::capture();
+        let log_before = log::length();
         raise_open_files();
         install_crypto_provider();
         let options = SampleTargetOptions { emulator: Some(emulator.clone()), ..SampleTargetOptions::default() };
         let target = SampleTarget::start(listener(), options).await.unwrap();
         let routes = routes.replace("{target}", target.url());
         let proxy = Proxy::start(&edit(configuration(emulator.public_url(), identity, &routes))).await;
-        Self { emulator, target, proxy, tokens: Mutex::default(), answers: Mutex::default() }
+        Self { emulator, target, proxy, tokens: Mutex::default(), answers: Mutex::default(), log_before }
     }
 
     /// A token A that the proxy accepts.
@@ -154,7 +157,7 @@ impl Drop for World {
         secrets.sort_unstable();
         secrets.dedup();
         let answers = self.answers.lock().unwrap().join("\n");
-        let log = log::captured();
+        let log = log::captured_since(self.log_before);
         for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
             // The signature alone would be enough to rebuild a token from what else is known of it.
             let signature = secret.rsplit('.').next().unwrap_or(secret);
