@@ -16,6 +16,9 @@
 //! | `/slow/{ms}` | the echo after a delay |
 //! | `/sse` | three events |
 //! | any other | the echo |
+//!
+//! Two paths are not of the API, and not counted: `GET /emulator/hits` tells how many requests arrived on each path, and
+//! `GET /emulator/token-requests` lists the last ones to the token endpoint, with their secrets.
 
 mod answers;
 mod challenge;
@@ -31,11 +34,13 @@ use axum::{
     body::Body,
     extract::{ConnectInfo, State},
     http::{Request, Response, StatusCode},
+    routing::get,
 };
 use serde_json::{Map, Value};
 
 use self::{echo::RequestHead, log::Log, path::Behaviour, token::TokenEndpoint};
 use super::{
+    answer::Answer,
     clock::unix_now,
     doorway::Connection,
     fault::{self, Concern, Endpoint, Faults},
@@ -117,7 +122,9 @@ impl SampleTarget {
             faults: Faults::default(),
             tls: tls.is_some(),
         });
-        let router = Router::new().fallback(serve).with_state(Arc::clone(&state));
+        let observations =
+            Router::new().route("/emulator/hits", get(hits)).route("/emulator/token-requests", get(token_requests));
+        let router = observations.fallback(serve).with_state(Arc::clone(&state));
         Ok(Self { state, server: Arc::new(Server::start(listener, router, tls)?) })
     }
 
@@ -225,6 +232,14 @@ impl TargetState {
         let revoked = |emulator: &Emulator| token.is_some_and(|token| emulator.is_revoked(token));
         self.emulator.as_ref().is_some_and(revoked)
     }
+}
+
+async fn hits(State(state): State<Arc<TargetState>>) -> Response<Body> {
+    Answer::json(StatusCode::OK, &state.log.hits()).into_response()
+}
+
+async fn token_requests(State(state): State<Arc<TargetState>>) -> Response<Body> {
+    Answer::json(StatusCode::OK, &state.tokens.requests.lock().to_vec()).into_response()
 }
 
 async fn serve(

@@ -57,6 +57,16 @@ async fn records_requests_with_full_headers() {
 }
 
 #[tokio::test]
+async fn tells_over_http_what_arrived_and_does_not_count_that_question() {
+    let target = target().await;
+    call(&target, "/v1/me", "opaque").await;
+    call(&target, "/v1/me", "opaque").await;
+    let (status, hits) = json(get(format!("{}/emulator/hits", target.url())).await).await;
+    assert_eq!((status, hits), (200, serde_json::json!({"/v1/me": 2})));
+    assert_eq!(target.total_hits(), 2);
+}
+
+#[tokio::test]
 async fn challenges_with_the_configured_headers() {
     let target = target().await;
     let default = call(&target, "/x/challenge", "t").await;
