@@ -4,7 +4,10 @@ use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-use super::mint::{DEFAULT_USER_OID, members};
+use super::{
+    jwt,
+    mint::{DEFAULT_USER_OID, members},
+};
 
 /// Somebody who signed in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +21,13 @@ impl User {
     /// The user who signs in with this name.
     pub(super) fn named(account: &str) -> Self {
         Self { oid: user_oid(account), account: account.trim().to_owned() }
+    }
+
+    /// The user that a token's claims are about.
+    pub(super) fn of(claims: &Map<String, Value>) -> Self {
+        let oid = jwt::text(claims, "oid").or_else(|| jwt::text(claims, "sub")).unwrap_or("").to_owned();
+        let account = jwt::text(claims, "preferred_username").unwrap_or(&oid).to_owned();
+        Self { oid, account }
     }
 
     /// The claims that describe the user.

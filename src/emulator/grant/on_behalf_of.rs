@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Granted, TokenCall, refresh::RefreshGrant};
+use super::{Granted, TokenCall, refresh::RefreshGrant, sign_in::SignIn};
 use crate::emulator::{
     assertion,
     authority::Authority,
@@ -14,7 +14,8 @@ use crate::emulator::{
     policy::Policy,
     refusal::Refusal,
     saml::SamlVersion,
-    scope::RequestedScopes,
+    scope::{RequestedScopes, asks_for},
+    user::User,
 };
 
 /// Exchanges the form's assertion. Checks come in Entra's order: client, then assertion, then scope, then policy.
@@ -101,7 +102,20 @@ impl Exchange<'_> {
         let refresh = || RefreshGrant::OnBehalfOf(self.on_behalf_of.clone());
         let refresh_token = self.scopes.offline_access.then(|| self.authority.refresh_tokens.issue(refresh()));
         let lifetime = self.authority.options.lifetime(claims);
-        Granted { refresh_token, ..self.grant(access_token, lifetime) }
+        let user = asks_for(self.scope, "openid").then(|| self.signed_in());
+        Granted {
+            refresh_token,
+            id_token: user.as_ref().map(|user| user.id_token(self.authority)),
+            client_info: user.as_ref().map(SignIn::client_info),
+            ..self.grant(access_token, lifetime)
+        }
+    }
+
+    /// The user as somebody who signed in to the registration, as client libraries want them to keep tokens by user.
+    fn signed_in(&self) -> SignIn {
+        let OnBehalfOf { tenant, caller, .. } = self.on_behalf_of;
+        let client_id = self.authority.options.client_id.clone();
+        SignIn { client_id, tenant: tenant.clone(), user: User::of(caller), nonce: None }
     }
 
     /// SAML has no scopes: the audience's `.default` is all that can be asked for. Nor is it refreshed.

@@ -68,7 +68,8 @@ impl SignIn {
         }
     }
 
-    fn id_token(&self, authority: &Authority) -> String {
+    /// Who the user is, for the client.
+    pub(super) fn id_token(&self, authority: &Authority) -> String {
         let now = unix_now();
         let mut claims = members(json!({
             "aud": self.client_id, "iss": issuer(&authority.url, &self.tenant, TokenVersion::V2), "iat": now,

@@ -24,6 +24,21 @@ async fn answers_in_the_documented_shape() {
 }
 
 #[tokio::test]
+async fn openid_brings_what_client_libraries_keep_tokens_by() {
+    let emulator = emulator().await;
+    let scope = "api://orders/Orders.Read openid profile offline_access";
+    let (status, answer) = exchange_for(&emulator, &TokenRequest::default(), scope).await;
+    assert_eq!(status, 200);
+    let id_token = claims(answer["id_token"].as_str().unwrap());
+    assert_eq!(id_token["aud"], emulator.options().client_id.as_str());
+    assert_eq!(
+        (&id_token["oid"], &id_token["preferred_username"]),
+        (&DEFAULT_USER_OID.into(), &"user@contoso.example".into())
+    );
+    assert!(answer["client_info"].is_string() && answer["refresh_token"].is_string());
+}
+
+#[tokio::test]
 async fn token_b_is_the_users_for_the_resource() {
     let emulator = emulator().await;
     let token = claims(&token_b(&emulator, &TokenRequest::default()).await);
