@@ -222,6 +222,8 @@ fn router(authority: Arc<Authority>) -> Router {
         .route("/{tenant}/oauth2/v2.0/authorize", get(authorize::authorize))
         .route("/{tenant}/oauth2/v2.0/token", post(token::token))
         .route("/metadata/identity/oauth2/token", get(managed_identity::token))
+        // As MSAL for Node.js asks.
+        .route("/metadata/identity/oauth2/token/", get(managed_identity::token))
         .route("/workload/.well-known/openid-configuration", get(workload::metadata))
         .route("/workload/keys", get(workload::keys))
         .merge(realm::routes())

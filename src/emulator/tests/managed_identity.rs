@@ -36,6 +36,13 @@ async fn answers_in_azures_shape() {
 }
 
 #[tokio::test]
+async fn a_slash_at_the_end_of_the_path_changes_nothing() {
+    let emulator = emulator().await;
+    let request = Client::new().get(format!("{}/metadata/identity/oauth2/token/?{QUERY}", emulator.url()));
+    assert_eq!(send(request.header("metadata", "true")).await.0, 200);
+}
+
+#[tokio::test]
 async fn token_stands_for_the_client() {
     let emulator = emulator().await;
     let (_, answer) = send(request(&emulator, QUERY).header("metadata", "true")).await;
