@@ -10,5 +10,7 @@
 mod azure_core;
 mod azure_identity;
 mod challenges;
+mod forms;
 mod msal;
+mod signatures;
 mod support;
