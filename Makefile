@@ -1,11 +1,11 @@
 # What a bare Debian or Ubuntu machine with Rust needs is installed first; everything else is cargo.
 
-.PHONY: demo test lint bench build setup
+.PHONY: demo test lint bench build setup setup-clients
 
 demo: setup
 	cargo run --release --locked -- demo
 
-test: setup
+test: setup setup-clients
 	cargo test --locked
 
 lint: setup
@@ -28,4 +28,22 @@ setup:
 	  command -v apt-get >/dev/null || { echo "please install:$$missing" >&2; exit 1; }; \
 	  SUDO=""; [ "$$(id -u)" = 0 ] || SUDO=sudo; \
 	  $$SUDO apt-get update -q && $$SUDO apt-get install -qy --no-install-recommends $$missing; \
+	fi
+
+# Client libraries in Python and JavaScript are part of the tests, which install them below the target directory.
+setup-clients:
+	@absent() { \
+	  python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || echo python3-venv; \
+	  node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null || echo nodejs; \
+	  npm --version >/dev/null 2>&1 || echo npm; \
+	}; \
+	missing=$$(absent); \
+	if [ -n "$$missing" ] && command -v apt-get >/dev/null; then \
+	  SUDO=""; [ "$$(id -u)" = 0 ] || SUDO=sudo; \
+	  $$SUDO apt-get update -q && $$SUDO apt-get install -qy --no-install-recommends $$missing; \
+	  missing=$$(absent); \
+	fi; \
+	if [ -n "$$missing" ]; then \
+	  echo "the tests need Python 3.10 or newer with venv, Node.js 18 or newer, and npm; please install:" $$missing >&2; \
+	  exit 1; \
 	fi

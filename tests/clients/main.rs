@@ -12,5 +12,6 @@ mod azure_identity;
 mod challenges;
 mod forms;
 mod msal;
+mod scripts;
 mod signatures;
 mod support;
