@@ -41,13 +41,13 @@ pub(super) fn read(answer: &Answer, asked: Asked, expected: Expected<'_>) -> Res
     let document = serde_json::from_slice::<Value>(&answer.body).ok();
     let members = document.as_ref().and_then(Value::as_object);
     if answer.status == StatusCode::OK {
-        let granted = members.and_then(|members| granted(members, expected));
+        let granted = members.and_then(|members| granted(members, asked, expected));
         return granted.ok_or_else(|| refusal::nonsense(answer.status));
     }
     Err(refusal::read(answer.status, &answer.headers, members, asked))
 }
 
-fn granted(members: &Map<String, Value>, expected: Expected<'_>) -> Option<Granted> {
+fn granted(members: &Map<String, Value>, asked: Asked, expected: Expected<'_>) -> Option<Granted> {
     let text = |name: &str| members.get(name).and_then(Value::as_str);
     let token_type = text("token_type")?;
     if !fits(token_type, text("issued_token_type"), expected) {
@@ -66,9 +66,15 @@ fn granted(members: &Map<String, Value>, expected: Expected<'_>) -> Option<Grant
         lifetime,
         refresh_in: members.get("refresh_in").map(seconds).filter(|wait| !wait.is_zero()),
         refresh_token: text("refresh_token")
-            .filter(|token| is_visible(token))
+            .filter(|token| is_visible(token) && is_refreshed(asked, expected))
             .map(|token| Secret::new(token.to_owned())),
     })
+}
+
+/// Whether a refresh token brings more of the same. One that came with an assertion brings an access token (article,
+/// "Response with SAML assertion"), and the other grants are made anew.
+fn is_refreshed(asked: Asked, expected: Expected<'_>) -> bool {
+    asked == Asked::OnBehalfOf && matches!(expected, Expected::Bearer(_))
 }
 
 /// A token of another type than was asked for is not put into a request. `N_A` stands for a token that is no access
@@ -168,6 +174,19 @@ mod tests {
         for refresh_in in [json!(0), json!(-1), json!("x"), json!(null)] {
             let body = json!({"token_type": "Bearer", "expires_in": 1, "refresh_in": refresh_in, "access_token": "a"});
             assert_eq!(super::tests::granted(&body, BEARER).unwrap().refresh_in, None);
+        }
+    }
+
+    #[test]
+    fn a_refresh_token_is_kept_only_where_it_brings_more_of_the_same() {
+        let body = json!({"token_type": "Bearer", "expires_in": 60, "access_token": "a", "refresh_token": "1.x"});
+        let kept = |asked, expected| {
+            read(&answer(200, &body.to_string()), asked, expected).unwrap().refresh_token.is_some()
+        };
+        assert!(kept(Asked::OnBehalfOf, BEARER));
+        assert!(!kept(Asked::OnBehalfOf, Expected::Saml(SAML2)));
+        for asked in [Asked::TokenExchange, Asked::ClientCredentials, Asked::SamlBearer] {
+            assert!(!kept(asked, BEARER), "{asked:?}");
         }
     }
 

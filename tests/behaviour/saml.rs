@@ -3,7 +3,7 @@
 use obo_proxy::emulator::{EmulatorOptions, Fault};
 use serde_json::json;
 
-use crate::support::{SECRET, World};
+use crate::support::{SECRET, World, eventually};
 
 const ROUTES: &str = r"
   - name: header
@@ -70,6 +70,19 @@ async fn an_assertion_is_used_for_as_long_as_it_says() {
         assert_eq!(world.get("/header", &token).await.status, 200);
         assert_eq!(world.token_requests(), turn, "an assertion that has ended is used once");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_assertion_is_never_renewed_by_refresh_token_which_would_bring_an_access_token() {
+    let options = EmulatorOptions { refresh_in: Some(1), ..EmulatorOptions::default() };
+    let world = World::with(options, "", ROUTES).await;
+    world.emulator.faults().add(Fault::token_member("refresh_token", "1.of-an-assertion"));
+    let token = world.token();
+    assert_eq!(world.get("/header", &token).await.status, 200);
+    tokio::time::sleep(std::time::Duration::from_millis(1_050)).await;
+    assert_eq!(world.get("/header", &token).await.status, 200);
+    eventually("the assertion is renewed", async || world.emulator.counters().granted("on_behalf_of") == 2).await;
+    assert_eq!(world.emulator.counters().requested("refresh_token"), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
