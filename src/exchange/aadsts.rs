@@ -29,19 +29,32 @@ struct Row {
 
 /// Who can act on the first of these codes that is known.
 pub(super) fn act(codes: &[u64]) -> Option<Act> {
-    codes.iter().find_map(|code| row(*code)).map(|row| row.act)
+    known(codes).map(|(_, row)| row.act)
 }
 
 /// The hint for the first of these codes that is known.
 pub(super) fn hint(codes: &[u64]) -> Option<&'static str> {
-    codes.iter().find_map(|code| row(*code)).map(|row| row.hint)
+    known(codes).map(|(_, row)| row.hint)
 }
 
 /// The first code as a label of metrics; one that is not in the table is `other`, so that labels stay few.
 pub(super) fn label(codes: &[u64]) -> String {
-    let known = codes.iter().find(|code| row(**code).is_some());
-    known.map_or_else(|| if codes.is_empty() { String::new() } else { "other".to_owned() }, ToString::to_string)
+    let unknown = || if codes.is_empty() { String::new() } else { "other".to_owned() };
+    known(codes).map_or_else(unknown, |(code, _)| code.to_string())
 }
+
+/// Whether [`VALIDATION`] is all that these codes say, if they say it.
+pub(super) fn is_alone(code: u64, codes: &[u64]) -> bool {
+    code != VALIDATION || codes.iter().all(|other| *other == VALIDATION)
+}
+
+fn known(codes: &[u64]) -> Option<(u64, Row)> {
+    let told = codes.iter().filter(|code| is_alone(**code, codes));
+    told.copied().find_map(|code| Some((code, row(code)?)))
+}
+
+/// "Error validating credentials", be they ours or the caller's: where another code follows, that one says which.
+const VALIDATION: u64 = 70002;
 
 fn row(code: u64) -> Option<Row> {
     step_up(code).or_else(|| token(code)).or_else(|| user(code)).or_else(|| ours(code)).or_else(|| weather(code))
@@ -108,7 +121,7 @@ fn ours(code: u64) -> Option<Row> {
     let hint = match code {
         7_000_215 => "the client secret is wrong: use the secret's value, not its ID",
         7_000_222 => "the client secret has expired: create another one and replace it",
-        70002 | 7_000_218 | 700_025 => "the client authentication is missing or of the wrong kind for this application",
+        VALIDATION | 7_000_218 | 700_025 => "the client authentication is missing or of the wrong kind for this application",
         700_027 => "the certificate is not registered with the application: upload it, or correct the files",
         700_024 => "the client assertion is not valid now: compare the clocks",
         7_000_214 | 1_000_502 | 7_000_274 | 7_000_277 => {
@@ -158,6 +171,14 @@ mod tests {
         assert_eq!(act(&[1, 65001, 50013]), Some(Act::Consent));
         assert_eq!(act(&[1]), None);
         assert!(hint(&[7_000_222]).unwrap().contains("expired"));
+    }
+
+    #[test]
+    fn a_failed_validation_is_what_the_code_behind_it_says() {
+        assert_eq!(act(&[70002, 50013]), Some(Act::NewToken));
+        assert_eq!(act(&[70002, 50173]), Some(Act::NewToken));
+        assert_eq!(act(&[70002, 50012]), None, "the word decides");
+        assert_eq!((act(&[70002]), &*label(&[70002, 50013])), (Some(Act::Operator), "50013"));
     }
 
     #[test]

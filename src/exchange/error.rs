@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::aadsts;
 use crate::telemetry::ExchangeOutcome;
 
 /// Why there is no token B.
@@ -71,7 +72,8 @@ pub struct IdpRefusal {
 impl IdpRefusal {
     /// Whether it refuses us and not the caller: our credential is what it does not accept.
     pub(super) fn is_about_client(&self) -> bool {
-        &*self.error == "invalid_client" || self.error_codes.iter().any(|code| CLIENT_CODES.contains(code))
+        let ours = |code: &u64| CLIENT_CODES.contains(code) && aadsts::is_alone(*code, &self.error_codes);
+        &*self.error == "invalid_client" || self.error_codes.iter().any(ours)
     }
 
     /// Whether it refuses an assertion of ours, which a fresh one may mend.
