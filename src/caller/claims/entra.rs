@@ -39,15 +39,20 @@ fn has_capability(object: &Map<String, Value>, name: &str) -> bool {
     declared.iter().any(|capability| capability.eq_ignore_ascii_case(name))
 }
 
-/// A user's access token has scopes; an app-only one says so or at least names its client; an ID token has neither, or
-/// carries what only ID tokens carry.
+/// A user's access token has scopes; an app-only one says so, or at least names its client and has the client's own
+/// object as `sub` as well. A user's `sub` differs from `oid`: a user's token without scopes is nobody's, and an ID
+/// token names no client, or carries what only ID tokens carry.
 fn kind(object: &Map<String, Value>, scopes: &[Box<str>], client: Option<&str>) -> Result<Kind, InvalidToken> {
     Ok(match text(object, "idtyp")?.as_deref() {
         Some("app") => Kind::App,
         _ if !scopes.is_empty() => Kind::User,
-        _ if client.is_some() && !has_id_token_claims(object) => Kind::App,
+        _ if client.is_some() && is_own_subject(object) && !has_id_token_claims(object) => Kind::App,
         _ => Kind::Neither,
     })
+}
+
+fn is_own_subject(object: &Map<String, Value>) -> bool {
+    object.get("oid").is_some_and(|oid| object.get("sub") == Some(oid))
 }
 
 #[cfg(test)]
@@ -84,10 +89,13 @@ mod tests {
         assert_eq!(kind_of(&json!({})), Kind::User);
         assert_eq!(kind_of(&json!({"idtyp": "user", "roles": ["r"]})), Kind::User);
         assert_eq!(kind_of(&json!({"idtyp": "app"})), Kind::App);
-        assert_eq!(kind_of(&json!({"scp": null, "roles": ["r"]})), Kind::App);
-        assert_eq!(kind_of(&json!({"scp": " "})), Kind::App);
-        assert_eq!(kind_of(&json!({"scp": null, "azp": null, "roles": ["r"]})), Kind::Neither);
-        assert_eq!(kind_of(&json!({"scp": null, "nonce": "n"})), Kind::Neither);
+        assert_eq!(kind_of(&json!({"scp": null, "sub": "o", "roles": ["r"]})), Kind::App);
+        assert_eq!(kind_of(&json!({"scp": " ", "sub": "o"})), Kind::App);
+        for sub in [json!("pairwise"), Value::Null] {
+            assert_eq!(kind_of(&json!({"scp": null, "sub": sub, "roles": ["r"]})), Kind::Neither, "a user's");
+        }
+        assert_eq!(kind_of(&json!({"scp": null, "sub": "o", "azp": null, "roles": ["r"]})), Kind::Neither);
+        assert_eq!(kind_of(&json!({"scp": null, "sub": "o", "nonce": "n"})), Kind::Neither);
     }
 
     #[test]
