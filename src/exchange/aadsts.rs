@@ -121,7 +121,9 @@ fn ours(code: u64) -> Option<Row> {
     let hint = match code {
         7_000_215 => "the client secret is wrong: use the secret's value, not its ID",
         7_000_222 => "the client secret has expired: create another one and replace it",
-        VALIDATION | 7_000_218 | 700_025 => "the client authentication is missing or of the wrong kind for this application",
+        VALIDATION | 7_000_218 | 700_025 => {
+            "the client authentication is missing or of the wrong kind for this application"
+        }
         700_027 => "the certificate is not registered with the application: upload it, or correct the files",
         700_024 => "the client assertion is not valid now: compare the clocks",
         7_000_214 | 1_000_502 | 7_000_274 | 7_000_277 => {

@@ -180,9 +180,8 @@ mod tests {
     #[test]
     fn a_refresh_token_is_kept_only_where_it_brings_more_of_the_same() {
         let body = json!({"token_type": "Bearer", "expires_in": 60, "access_token": "a", "refresh_token": "1.x"});
-        let kept = |asked, expected| {
-            read(&answer(200, &body.to_string()), asked, expected).unwrap().refresh_token.is_some()
-        };
+        let kept =
+            |asked, expected| read(&answer(200, &body.to_string()), asked, expected).unwrap().refresh_token.is_some();
         assert!(kept(Asked::OnBehalfOf, BEARER));
         assert!(!kept(Asked::OnBehalfOf, Expected::Saml(SAML2)));
         for asked in [Asked::TokenExchange, Asked::ClientCredentials, Asked::SamlBearer] {

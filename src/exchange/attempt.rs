@@ -81,6 +81,10 @@ impl Question<'_> {
         let proof = self.authenticator.proof(position, address, deadline).await?;
         let headers = form::headers(&proof, self.request_id)
             .map_err(|_| ExchangeError::internal("a header of the token request is malformed"))?;
+        if Instant::now() >= deadline {
+            // An endpoint that was not asked has not been silent.
+            return Err(ExchangeError::Timeout);
+        }
         self.endpoint.admit()?;
         let outcome = match self.client.post_form(address, headers, &form(&proof), deadline).await {
             Ok(answer) => answer::read(&answer, self.asked, self.expected),

@@ -1,9 +1,9 @@
 //! What is exchanged for what: everything about an exchange but the caller.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
+use tokio::time::Instant;
 
 use super::answer::Expected;
 use super::credential::{Authenticator, Proof, Unusable};
@@ -60,17 +60,22 @@ pub(super) struct Caller {
     pub(super) digest: Digest,
     pub(super) tenant: Arc<Tenant>,
     pub(super) capable: Capable,
-    pub(super) remaining: Duration,
+    /// When token A ends; nothing that was had for it may live longer.
+    pub(super) ends: Instant,
+    /// Since when somebody waits.
+    pub(super) asked_at: Instant,
 }
 
 impl Principal<'_> {
     pub(super) fn to_owned(self) -> Caller {
+        let now = Instant::now();
         Caller {
             token: Secret::new(self.token.to_owned()),
             digest: *self.digest,
             tenant: Arc::clone(self.caller.tenant()),
             capable: Capable(self.caller.handles_claims_challenges()),
-            remaining: self.caller.remaining(),
+            ends: now + self.caller.remaining(),
+            asked_at: now,
         }
     }
 }

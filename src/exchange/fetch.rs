@@ -190,7 +190,7 @@ fn question<'a>(
         request_id,
         asked,
         expected,
-        deadline: Instant::now() + exchange.identity.timeout,
+        deadline: caller.asked_at + exchange.identity.timeout,
     }
 }
 
@@ -207,7 +207,7 @@ fn remembered(
         Given {
             lifetime: granted.lifetime,
             refresh_in: granted.refresh_in,
-            caller: exchange.is_of_caller().then_some(caller.remaining),
+            caller: exchange.is_of_caller().then(|| caller.ends.saturating_duration_since(started)),
             jitter: fastrand::f64(),
         },
     );
@@ -218,4 +218,34 @@ fn remembered(
 /// The assertion: its header has no word before it.
 fn text(assertion: &TokenB) -> &str {
     assertion.header().to_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+    use crate::exchange::form::Capable;
+    use crate::exchange::grant::OnBehalfOf;
+    use crate::exchange::testing::identity;
+    use crate::secret::Secret;
+
+    /// The second leg of an exchange, and an exchange after a retry, begin later than the request.
+    #[tokio::test(start_paused = true)]
+    async fn a_token_that_was_asked_for_late_does_not_outlive_token_a() {
+        let exchange = Exchange::for_test(&identity("i", "c"), Grant::OnBehalfOf(OnBehalfOf::default()));
+        let now = Instant::now();
+        let caller = Caller {
+            token: Secret::new("eyJ.a".to_owned()),
+            digest: Digest::of(b"eyJ.a"),
+            tenant: Arc::clone(&exchange.identity.anyone),
+            capable: Capable(false),
+            ends: now + Duration::from_secs(100),
+            asked_at: now,
+        };
+        tokio::time::advance(Duration::from_secs(40)).await;
+        let (token, lifetime) = (Secret::new("b".to_owned()), Duration::from_secs(3600));
+        let granted = Granted { token, lifetime, refresh_in: None, refresh_token: None };
+        let token = remembered(&exchange, &caller, granted, None, Instant::now()).unwrap();
+        assert_eq!(token.end(), caller.ends);
+    }
 }

@@ -1,6 +1,8 @@
 //! SAML assertions on behalf of a caller: where they go, and how long they are used.
 
-use obo_proxy::emulator::{EmulatorOptions, Fault};
+use std::time::{Duration, Instant};
+
+use obo_proxy::emulator::{EmulatorOptions, Endpoint, Fault};
 use serde_json::json;
 
 use crate::support::{SECRET, World, eventually};
@@ -79,7 +81,7 @@ async fn an_assertion_is_never_renewed_by_refresh_token_which_would_bring_an_acc
     world.emulator.faults().add(Fault::token_member("refresh_token", "1.of-an-assertion"));
     let token = world.token();
     assert_eq!(world.get("/header", &token).await.status, 200);
-    tokio::time::sleep(std::time::Duration::from_millis(1_050)).await;
+    tokio::time::sleep(Duration::from_millis(1_050)).await;
     assert_eq!(world.get("/header", &token).await.status, 200);
     eventually("the assertion is renewed", async || world.emulator.counters().granted("on_behalf_of") == 2).await;
     assert_eq!(world.emulator.counters().requested("refresh_token"), 0);
@@ -126,7 +128,7 @@ async fn an_assertion_that_the_target_does_not_take_any_more_is_replaced_once() 
     let token = world.token();
     assert_eq!(world.get("/endpoint", &token).await.status, 200);
     world.target.revoke_own_tokens();
-    let refusal = Fault { at: obo_proxy::emulator::Endpoint::TargetToken, ..refused("invalid_grant") };
+    let refusal = Fault { at: Endpoint::TargetToken, ..refused("invalid_grant") };
     world.target.faults().add(refusal.times(1));
     assert_eq!(world.get("/endpoint", &token).await.status, 200);
     assert_eq!((world.token_requests(), world.target.token_requests().len()), (2, 3));
@@ -137,11 +139,21 @@ async fn what_the_targets_token_endpoint_says_is_not_taken_for_the_identity_prov
     for (error, status, code) in [("invalid_grant", 403, "exchange_refused"), ("invalid_client", 500, "misconfigured")]
     {
         let world = world().await;
-        let refusal = Fault { at: obo_proxy::emulator::Endpoint::TargetToken, ..refused(error) };
+        let refusal = Fault { at: Endpoint::TargetToken, ..refused(error) };
         world.target.faults().add(refusal);
         let reply = world.get("/endpoint", &world.token()).await;
         assert_eq!((reply.status.as_u16(), reply.code().as_str(), reply.challenge()), (status, code, ""));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_legs_together_take_no_longer_than_the_timeout() {
+    let world = World::with(EmulatorOptions::default(), "    timeout: 3s", ROUTES).await;
+    world.emulator.faults().add(Fault::at(Endpoint::Token).delay(Duration::from_secs(2)));
+    world.target.faults().add(Fault::at(Endpoint::TargetToken).delay(Duration::from_mins(10)));
+    let started = Instant::now();
+    assert_eq!(world.get("/endpoint", &world.token()).await.code(), "idp_timeout");
+    assert!(started.elapsed() < Duration::from_millis(4_500), "{:?}", started.elapsed());
 }
 
 fn refused(error: &str) -> Fault {
