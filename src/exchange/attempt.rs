@@ -1,6 +1,7 @@
 //! One question to a token endpoint, with the patience that it takes: passing faults are asked about once more, and a
 //! credential that is being replaced is looked at again, or the other one is tried.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -19,7 +20,7 @@ use crate::secret::Secret;
 pub(super) struct Question<'a> {
     pub(super) client: &'a IdpClient,
     pub(super) endpoint: &'a Endpoint,
-    pub(super) authenticator: &'a Authenticator,
+    pub(super) authenticator: &'a Arc<Authenticator>,
     /// The SHA-256 of token A.
     pub(super) caller: &'a Digest,
     /// The `client-request-id`.
@@ -49,13 +50,13 @@ impl Question<'_> {
     }
 
     async fn ask_with(&self, position: usize, form: &impl Fn(&Proof) -> Secret) -> Result<Granted, ExchangeError> {
+        let version = self.authenticator.version(position);
         let outcome = self.ask_patiently(position, form).await;
-        match outcome.as_ref().err().and_then(about_client) {
-            Some(refusal) if self.authenticator.renewed_after(position, refusal) => {
-                self.ask_patiently(position, form).await
-            }
-            _ => outcome,
+        let Some(refusal) = outcome.as_ref().err().and_then(about_client) else { return outcome };
+        if self.authenticator.renewed_after(position, version, refusal).await {
+            return self.ask_patiently(position, form).await;
         }
+        outcome
     }
 
     /// One attempt, and a second one where the first met a passing fault and time is left.

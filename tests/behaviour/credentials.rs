@@ -273,14 +273,36 @@ async fn the_end_of_a_certificate_is_a_metric() {
     assert!(ends > 60_000_000_000.0, "{ends}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_certificate_that_ends_soon_is_warned_of() {
+/// A certificate with this end, and both it and its key.
+fn certificate_until(end: std::time::SystemTime) -> (String, String) {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
     let mut params = CertificateParams::new(vec!["obo-proxy".to_owned()]).unwrap();
-    params.not_after = (std::time::SystemTime::now() + Duration::from_hours(24 * 10 + 12)).into();
+    params.not_after = end.into();
     let certificate = params.self_signed(&key).unwrap().pem();
+    (certificate.clone(), format!("{certificate}{}", key.serialize_pem()))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_has_ended_does_not_replace_a_good_one() {
+    let (directory, now) = (Directory::new(), std::time::SystemTime::now());
+    let (certificate, good) = certificate_until(now + Duration::from_hours(24 * 90));
+    let both = directory.put("both.pem", &good);
+    let options = EmulatorOptions { client_certificate: Some(certificate), ..EmulatorOptions::default() };
+    let world = world(options, &format!("{{certificate: '{both}'}}")).await;
+    served(&world).await;
+    let (_, good) = last_request(&world);
+    directory.put("both.pem", &certificate_until(now - Duration::from_hours(1)).1);
+    eventually("the file was looked at", async || reloads(&world, "failure").await == 1).await;
+    served(&world).await;
+    assert_eq!(last_request(&world).1["x5t#S256"], good["x5t#S256"]);
+    assert_eq!(reloads(&world, "success").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_ends_soon_is_warned_of() {
+    let end = std::time::SystemTime::now() + Duration::from_hours(24 * 10 + 12);
     let directory = Directory::new();
-    let both = directory.put("both.pem", &format!("{certificate}{}", key.serialize_pem()));
+    let both = directory.put("both.pem", &certificate_until(end).1);
     let _world = world(EmulatorOptions::default(), &format!("{{certificate: '{both}'}}")).await;
     let warning = crate::support::log::lines_with("the certificate ends soon");
     assert!(warning.iter().any(|line| line["level"] == "WARN" && line["days_left"] == 10), "{warning:?}");

@@ -119,13 +119,32 @@ impl Authenticator {
         slot.proof(&self.client_id, token_endpoint, deadline).await
     }
 
-    /// Looks at the files once more after a refusal; tells whether it makes sense to try the same credential again.
-    pub(super) fn renewed_after(&self, position: usize, refusal: &IdpRefusal) -> bool {
-        let Some(slot) = self.slots.get(position) else { return false };
-        let reloaded = slot.refresh(true);
-        let changed = matches!(reloaded, Some(Ok(())));
-        self.report_reload(reloaded);
-        changed || slot.makes_assertions() && refusal.is_about_assertion()
+    /// Tells the credential as it is now from one that will have replaced it; see [`Authenticator::renewed_after`].
+    pub(super) fn version(&self, position: usize) -> Option<u64> {
+        self.slots.get(position).map(Slot::version)
+    }
+
+    /// Looks at the files once more after a refusal of the credential that was of this `version`; tells whether it makes
+    /// sense to try the same one again: it has been replaced, by whomever, or it can be made anew.
+    ///
+    /// Files are read beside the threads that serve requests: a network file system may be slow.
+    pub(super) async fn renewed_after(
+        self: &Arc<Self>,
+        position: usize,
+        version: Option<u64>,
+        refusal: &IdpRefusal,
+    ) -> bool {
+        let authenticator = Arc::clone(self);
+        let looked = tokio::task::spawn_blocking(move || authenticator.look_again(position)).await;
+        let replaced = looked.is_ok() && self.version(position) != version;
+        let slot = self.slots.get(position);
+        replaced || refusal.is_about_assertion() && slot.is_some_and(Slot::makes_assertions)
+    }
+
+    fn look_again(&self, position: usize) {
+        if let Some(slot) = self.slots.get(position) {
+            self.report_reload(slot.refresh(true));
+        }
     }
 
     /// The credentials, in the order in which they are tried.
@@ -175,6 +194,24 @@ fn basic(client_id: &str, secret: &Secret) -> Result<HeaderValue, InvalidHeaderV
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Of many requests that are refused at once, one sees the file change; the others must not give up for that.
+    #[tokio::test]
+    async fn a_credential_that_was_replaced_meanwhile_is_tried_again() {
+        let path = std::env::temp_dir().join(format!("obo-proxy-{}", uuid::Uuid::new_v4()));
+        std::fs::write(&path, "old").unwrap();
+        let credentials = [Credential::SecretPost(crate::identity::SecretSource::File(path.clone()))];
+        let (client, metrics) = (IdpClient::new(None).unwrap(), Arc::new(Metrics::new().unwrap()));
+        let authenticator = Authenticator::load("i".into(), "c", &credentials, &client, metrics).unwrap();
+        let (authenticator, refusal) = (Arc::new(authenticator), IdpRefusal::default());
+        let version = authenticator.version(0);
+        assert!(!authenticator.renewed_after(0, version, &refusal).await, "nothing has changed");
+        std::fs::write(&path, "renewed").unwrap();
+        assert!(authenticator.renewed_after(0, version, &refusal).await);
+        assert!(authenticator.renewed_after(0, version, &refusal).await, "somebody else has reloaded it");
+        assert!(!authenticator.renewed_after(0, authenticator.version(0), &refusal).await);
+        std::fs::remove_file(path).unwrap();
+    }
 
     #[test]
     fn basic_encodes_both_parts() {

@@ -41,11 +41,12 @@ impl Slot {
             Credential::SecretBasic(source) => Self::SecretBasic(secret(source)?),
             Credential::Certificate(files) => {
                 let (paths, files) = (vec![files.certificate.clone(), files.private_key.clone()], files.clone());
-                Self::Certificate(Watched::load(paths, move || SigningCertificate::load(&files))?)
+                let load = move || SigningCertificate::load(&files);
+                Self::Certificate(Watched::load(paths, load, SigningCertificate::check_not_ended)?)
             }
             Credential::FederatedToken(path) => {
                 let (paths, path) = (vec![path.clone()], path.clone());
-                Self::FederatedToken(Watched::load(paths, move || files::federated_token(&path))?)
+                Self::FederatedToken(Watched::load(paths, move || files::federated_token(&path), |_| Ok(()))?)
             }
             Credential::ManagedIdentity(settings) => {
                 Self::ManagedIdentity(Arc::new(InstanceMetadata::new(settings, client.clone())))
@@ -125,6 +126,15 @@ impl Slot {
         }
     }
 
+    /// Tells the credential as it was from one that has replaced it.
+    pub(super) fn version(&self) -> u64 {
+        match self {
+            Self::SecretPost(secret) | Self::SecretBasic(secret) | Self::FederatedToken(secret) => secret.version(),
+            Self::Certificate(certificate) => certificate.version(),
+            Self::ManagedIdentity(_) => 0,
+        }
+    }
+
     pub(super) fn makes_assertions(&self) -> bool {
         !matches!(self, Self::SecretPost(_) | Self::SecretBasic(_))
     }
@@ -144,5 +154,5 @@ impl Slot {
 fn secret(source: &SecretSource) -> Result<Watched<Secret>, Unusable> {
     let paths = if let SecretSource::File(path) = source { vec![path.clone()] } else { Vec::new() };
     let source = source.clone();
-    Watched::load(paths, move || files::secret(&source))
+    Watched::load(paths, move || files::secret(&source), |_| Ok(()))
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -14,21 +15,27 @@ pub(super) struct Watched<T> {
     current: ArcSwap<T>,
     files: Vec<PathBuf>,
     load: Box<dyn Fn() -> Result<T, Unusable> + Send + Sync>,
+    /// What is asked of a value that is to replace another one.
+    check: fn(&T) -> Result<(), Unusable>,
     /// The files as they were when they were last read.
     seen: Mutex<Vec<Stamp>>,
+    /// How many times the value was replaced.
+    version: AtomicU64,
 }
 
 /// What changes when a file is written or replaced, a link to it included.
 type Stamp = Option<(SystemTime, u64, u64)>;
 
 impl<T: PartialEq> Watched<T> {
-    /// The value that `load` makes of `files`.
+    /// The value that `load` makes of `files`; a later one takes its place only if it passes `check`.
     pub(super) fn load(
         files: Vec<PathBuf>,
         load: impl Fn() -> Result<T, Unusable> + Send + Sync + 'static,
+        check: fn(&T) -> Result<(), Unusable>,
     ) -> Result<Self, Unusable> {
         let seen = Mutex::new(stamps(&files));
-        Ok(Self { current: ArcSwap::from_pointee(load()?), files, load: Box::new(load), seen })
+        let (current, load) = (ArcSwap::from_pointee(load()?), Box::new(load));
+        Ok(Self { current, files, load, check, seen, version: AtomicU64::new(0) })
     }
 
     /// The value as it is now.
@@ -36,24 +43,30 @@ impl<T: PartialEq> Watched<T> {
         self.current.load_full()
     }
 
+    /// Tells one value from a later one.
+    pub(super) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
     /// Reads the files if they have changed, or in any case where `forced`; tells what came of it, and nothing where
-    /// the value is the same as before.
+    /// the value is the same as before. One at a time, so that what was read first cannot replace what was read last.
     pub(super) fn refresh(&self, forced: bool) -> Option<Result<(), Unusable>> {
-        let stamps = stamps(&self.files);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let stamps = stamps(&self.files);
         if self.files.is_empty() || !forced && *seen == stamps {
             return None;
         }
         *seen = stamps;
-        drop(seen);
         match (self.load)() {
             Ok(value) if value == **self.current.load() => None,
-            Ok(value) => {
-                self.current.store(Arc::new(value));
-                Some(Ok(()))
-            }
+            Ok(value) => Some((self.check)(&value).map(|()| self.replace(value))),
             Err(error) => Some(Err(error)),
         }
+    }
+
+    fn replace(&self, value: T) {
+        self.current.store(Arc::new(value));
+        self.version.fetch_add(1, Ordering::Release);
     }
 }
 
