@@ -125,7 +125,11 @@ fn on_behalf_of(checker: &mut Checker<'_>, parts: Parts, node: &Node) -> Option<
 
 fn claims(checker: &mut Checker<'_>, text: &str, node: &Node) -> Option<Map<String, Value>> {
     let accepted = "a JSON object such as {\"access_token\":{\"acrs\":{\"essential\":true,\"value\":\"c1\"}}}";
-    match serde_json::from_str(text) {
+    match serde_json::from_str::<Map<String, Value>>(text) {
+        Ok(claims) if claims.get("access_token").is_some_and(|claims| claims.get("xms_cc").is_some()) => {
+            let accepted = "claims without it: the capability is declared for callers who have it, and for no others";
+            checker.refuse(node, "\"xms_cc\" among the claims", accepted)
+        }
         Ok(claims) => Some(claims),
         Err(_) => checker.refuse(node, quoted(text), accepted),
     }

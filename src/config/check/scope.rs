@@ -23,10 +23,15 @@ pub(super) fn scopes(checker: &mut Checker<'_>, scopes: Vec<String>, node: &Node
     scopes.into_iter().map(Into::into).collect()
 }
 
-/// Checks the scopes of a token for ourselves: `.default` of one resource, where scopes name resources.
+/// Checks the scopes of a token for ourselves: where one is the `.default` of a resource, it is the only one.
 pub(super) fn application(checker: &mut Checker<'_>, scopes: Vec<String>, node: &Node) -> Vec<Box<str>> {
     for (n, text) in scopes.iter().enumerate().filter(|(_, text)| is_oidc(text)) {
         checker.report(node.item(n), format!("{}, which is a user's", quoted(text)), "scopes of the target's API");
+    }
+    if let Some((n, default)) = scopes.iter().enumerate().find(|(_, text)| text.ends_with("/.default"))
+        && scopes.iter().any(|other| other != default)
+    {
+        checker.report(node.item(n), "\".default\" beside other scopes", "\".default\" of one resource alone");
     }
     plain(checker, scopes, node)
 }

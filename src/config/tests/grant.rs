@@ -42,6 +42,29 @@ fn our_own_token_is_given_to_named_callers_only() {
 }
 
 #[test]
+fn default_stands_alone_in_a_token_of_our_own() {
+    let with = |scopes: &str| {
+        findings(&with_lines(&["grant: client_credentials", &format!("scopes: {scopes}"), "require: {roles: [R]}"]))
+    };
+    let found =
+        |at: &str| format!("{at} found \".default\" beside other scopes; accepted: \".default\" of one resource alone");
+    assert_eq!(with("[api://a/.default, api://b/.default]"), [found("11:14")]);
+    assert_eq!(with("[api://a/Read, api://a/.default]"), [found("11:28")]);
+    let several = ["grant: client_credentials", "scopes: [orders.read, orders.write]", "require: {roles: [R]}"];
+    assert!(matches!(grants(&with_lines(&several)), (None, Some(_))));
+}
+
+#[test]
+fn no_route_declares_the_capability_of_its_callers() {
+    let claims = r#"claims: '{"access_token":{"xms_cc":{"values":["cp1"]}}}'"#;
+    let accepted = "claims without it: the capability is declared for callers who have it, and for no others";
+    assert_eq!(
+        findings(&with_lines(&["scopes: [a/b]", claims])),
+        [format!("11:13 found \"xms_cc\" among the claims; accepted: {accepted}")]
+    );
+}
+
+#[test]
 fn what_a_grant_needs_is_asked_for() {
     assert_eq!(
         findings(&with_lines(&["grant: client_credentials", "require: {roles: [R]}"])),
