@@ -113,7 +113,7 @@ impl Discovery<'_> {
         let issuers = self.issuers(what, &document)?;
         let jwks_uri = document.get("jwks_uri").and_then(Value::as_str).ok_or(DownloadError::Content(what))?;
         // Keys that came in the clear are worth nothing where the provider is reached by TLS.
-        if address.starts_with("https:") && !jwks_uri.starts_with("https:") {
+        if is_tls(address) && !is_tls(jwks_uri) {
             return Err(DownloadError::Downgrade(what));
         }
         let endpoints = self.endpoints(what, &document)?;
@@ -154,7 +154,7 @@ impl Discovery<'_> {
     /// The endpoints that the document names. Those of Entra are known beforehand.
     fn endpoints(&self, what: &'static str, document: &Value) -> Result<Option<Endpoints>, DownloadError> {
         let Provider::Oidc { issuer } = &self.identity.provider else { return Ok(None) };
-        let secure = issuer.starts_with("https:");
+        let secure = is_tls(issuer);
         let token = match self.tenant.token_endpoint() {
             Some(given) => Some(given.into()),
             None => endpoint(what, document, "token_endpoint", secure)?,
@@ -184,6 +184,11 @@ impl Discovery<'_> {
             status => Err(DownloadError::Status(what, status)),
         }
     }
+}
+
+/// Whether an address is https, in whatever case its scheme is written (RFC 3986 section 3.1).
+fn is_tls(address: &str) -> bool {
+    address.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"))
 }
 
 /// An address that a document may name: http only where the issuer is, and fit for a quoted parameter of a challenge.
@@ -236,6 +241,16 @@ mod tests {
         assert_eq!(read(&json!("http://a/t"), false), Ok(Some("http://a/t".into())));
         assert_eq!(read(&json!("http://a/t"), true), Err(DownloadError::Downgrade("discovery")));
         assert_eq!(read(&Value::Null, true), Ok(None));
+    }
+
+    #[test]
+    fn the_case_of_a_scheme_protects_no_less() {
+        for address in ["https://a", "HTTPS://a", "Https://a"] {
+            assert!(is_tls(address), "{address}");
+        }
+        for address in ["http://a", "HTTP://a", "", "https", "\u{e9}\u{e9}\u{e9}\u{e9}"] {
+            assert!(!is_tls(address), "{address}");
+        }
     }
 
     #[test]
