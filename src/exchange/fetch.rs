@@ -243,8 +243,15 @@ mod tests {
             asked_at: now,
         };
         tokio::time::advance(Duration::from_secs(40)).await;
-        let (token, lifetime) = (Secret::new("b".to_owned()), Duration::from_secs(3600));
-        let granted = Granted { token, lifetime, refresh_in: None, refresh_token: None };
+        let (token, lifetime) = (Secret::new("b".to_owned()), Duration::from_hours(1));
+        let granted = Granted {
+            token_type: "Bearer".into(),
+            token,
+            scope: None,
+            lifetime,
+            refresh_in: None,
+            refresh_token: None,
+        };
         let token = remembered(&exchange, &caller, granted, None, Instant::now()).unwrap();
         assert_eq!(token.end(), caller.ends);
     }
