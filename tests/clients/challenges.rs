@@ -50,9 +50,10 @@ async fn every_kind_of_challenge_is_among_those_that_are_read() {
     let challenges = collected().await;
     let of = |error: &str| challenges.iter().filter(|one| one.parameters.get("error") == Some(&error.into())).count();
     let errors = ["invalid_token", "invalid_request", "insufficient_scope", "insufficient_user_authentication"];
-    assert_eq!(errors.map(of), [2, 1, 2, 1]);
+    assert_eq!(errors.map(of), [3, 1, 2, 1]);
     assert!(of("insufficient_claims") >= 10);
-    assert_eq!(challenges.iter().filter(|one| !one.parameters.contains_key("error")).count(), 2);
+    assert_eq!(challenges.iter().filter(|one| !one.parameters.contains_key("error")).count(), 3);
+    assert_eq!(challenges.iter().filter(|one| one.parameters.contains_key("resource_metadata")).count(), 3);
     assert!(challenges.iter().all(|one| one.claims.is_some() == one.header.contains("insufficient_claims")));
 }
 

@@ -103,8 +103,9 @@ const claims = {
 
   http_auth_utils_reads_every_challenge() {
     // Its own Bearer refuses every parameter but those of RFC 6750: Entra's authorization_uri and claims, for two.
-    const names = ["authorization_uri", "client_id", "error", "scope", "claims"];
-    const bearer = { ...BEARER, parseWWWAuthenticateRest: (rest) => parseHTTPHeadersQuotedKeyValueSet(rest, names, []) };
+    const names = ["authorization_uri", "client_id", "error", "scope", "claims", "resource_metadata"];
+    const parseRest = (rest) => parseHTTPHeadersQuotedKeyValueSet(rest, names, []);
+    const bearer = { ...BEARER, parseWWWAuthenticateRest: parseRest };
     forEach((header) => {
       const { type, data } = parseWWWAuthenticateHeader(header, [bearer]);
       assert.equal(type, "Bearer");

@@ -42,7 +42,7 @@ def azure_core_reads_every_challenge():
 
     for challenge in CHALLENGES:
         headers = {"WWW-Authenticate": challenge["header"]}
-        names = [*challenge["parameters"], "claims", "realm", "resource_metadata"]
+        names = {*challenge["parameters"], "error", "scope", "claims", "realm", "resource_metadata"}
         found = {name: get_challenge_parameter(headers, "Bearer", name) for name in names}
         assert_says(challenge, {name: value for name, value in found.items() if value is not None})
     print("checked:", len(CHALLENGES), "challenges")

@@ -52,6 +52,15 @@ async fn collect() -> Vec<Challenge> {
         let challenge = at(&world, "/payroll/1", &format!("Bearer {token}"), 401, &tenant, &more).await;
         all.push(Challenge { claims: Some(claims), ..challenge });
     }
+    let metadata = format!("{}/.well-known/oauth-protected-resource/agents", world.url("proxy"));
+    let named = ("resource_metadata", &*metadata);
+    let scope = ("scope", "api://agents/Agents.Read https://api.contoso.com/agents/access_as_user");
+    all.push(at(&world, "/agents/1", "", 401, &tenant, &[scope, named]).await);
+    let invalid = [("error", "invalid_token"), scope, named];
+    all.push(at(&world, "/agents/1", &format!("Bearer {expired}"), 401, &tenant, &invalid).await);
+    world.tell_emulator("policy", &json!({})).await;
+    let challenge = at(&world, "/agents/1", &bearer, 401, &tenant, &[("error", "insufficient_claims"), named]).await;
+    all.push(Challenge { claims: Some(value("c1")), ..challenge });
     let body = json!({"error": "interaction_required", "error_description": "AADSTS50078: sign in again"});
     let answer = json!({"status": 400, "headers": [["content-type", "application/json"]], "body": body.to_string()});
     world.tell_emulator("faults", &json!({"times": 1, "effect": {"answer": answer}})).await;
@@ -78,7 +87,7 @@ async fn at(
     assert_eq!((response.status().as_u16(), found.len()), (status, 1), "{path} {found:?}");
     let own = [("authorization_uri", authorization_uri), ("client_id", CLIENT_ID)];
     let parameters = own.iter().chain(more).map(|&(name, value)| (name.to_owned(), value.into())).collect();
-    let name = more.first().map_or("missing_token", |(_, error)| error);
+    let name = more.iter().find(|(name, _)| *name == "error").map_or("missing_token", |(_, error)| error);
     Challenge {
         name: format!("{name} at {path}"),
         header: found[0].as_ref().unwrap().to_string(),
@@ -87,10 +96,14 @@ async fn at(
     }
 }
 
+/// Claims that demand this authentication context.
+fn value(text: &str) -> String {
+    json!({"access_token": {"acrs": {"essential": true, "value": text}}}).to_string()
+}
+
 /// Claims as the identity provider might word them: every shape of blanks, escapes and characters whose base64 would
 /// have a `+`, a `/` or padding.
 fn awkward_claims() -> Vec<String> {
-    let value = |text: &str| json!({"access_token": {"acrs": {"essential": true, "value": text}}}).to_string();
     let mut all = vec![
         value("c1"),
         r#"{"access_token":{"polids":{"essential":true,"values":["9ab03e19-ed42-4168-b6b7-7001fb3e933a"]}}}"#
