@@ -1,15 +1,13 @@
-//! Values of `routes.yaml` with a form of their own: durations, secrets, a target that may be a URL alone, and a
-//! credential that may be a list of two.
+//! Values of `routes.yaml` with a form of their own: durations, secrets, and a target that may be a URL alone.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde::{Deserialize as DeriveDeserialize, Serialize};
 
-use super::file::Credential;
 use crate::secret::Secret;
 
 /// Text such as `2s`; what it says is checked later.
@@ -136,45 +134,6 @@ impl<'de> Visitor<'de> for TargetVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Target, A::Error> {
         TargetMapping::deserialize(MapAccessDeserializer::new(access)).map(Target)
-    }
-}
-
-/// `credential` of an identity: one, or a list.
-#[derive(Debug)]
-pub(super) struct Credentials(pub(super) Vec<Credential>);
-
-impl<'de> Deserialize<'de> for Credentials {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(CredentialsVisitor)
-    }
-}
-
-impl JsonSchema for Credentials {
-    fn schema_name() -> Cow<'static, str> {
-        "Credentials".into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let one = generator.subschema_for::<Credential>();
-        json_schema!({ "oneOf": [one, { "type": "array", "items": one, "minItems": 1, "maxItems": 2 }] })
-    }
-}
-
-struct CredentialsVisitor;
-
-impl<'de> Visitor<'de> for CredentialsVisitor {
-    type Value = Credentials;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a credential or a list of two")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<Credentials, A::Error> {
-        Vec::deserialize(SeqAccessDeserializer::new(access)).map(Credentials)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<Credentials, A::Error> {
-        Credential::deserialize(MapAccessDeserializer::new(access)).map(|credential| Credentials(vec![credential]))
     }
 }
 

@@ -42,6 +42,9 @@ pub(super) enum TokenSource {
     Target { assertion: Arc<Exchange>, asked: AssertionGrant },
 }
 
+/// Two digests; each has a fixed length, so none can be mistaken for another.
+pub(super) type Key = (Digest, Digest);
+
 /// For whom a token is acquired.
 #[derive(Debug, Clone, Copy)]
 pub struct Principal<'a> {
@@ -158,7 +161,7 @@ impl Exchange {
     ///
     /// The tenant and the capabilities of the caller follow from token A. A token for ourselves is the same for all
     /// callers of a tenant.
-    pub(super) fn key(&self, token_a: &Digest, tenant: &Tenant) -> (Digest, Digest) {
+    pub(super) fn key(&self, token_a: &Digest, tenant: &Tenant) -> Key {
         match self.source {
             TokenSource::Provider(Grant::ClientCredentials { .. }) => {
                 (Digest::of_parts([&b"tenant"[..], tenant.id().as_bytes()]), self.digest)

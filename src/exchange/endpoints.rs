@@ -7,9 +7,9 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::answer::LONGEST_WAIT;
 use super::breaker::{Breaker, Change, Finding};
 use super::error::ExchangeError;
+use super::retry_after::LONGEST_WAIT;
 use crate::digest::{Digest, DigestHasher};
 
 /// All token endpoints that were asked so far; configuration and discovery name them, so they are few.

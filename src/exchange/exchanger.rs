@@ -3,13 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::definition::{Caller, Exchange, Principal};
+use super::definition::{Caller, Exchange, Key, Principal};
 use super::error::ExchangeError;
 use super::fetch::Fetcher;
 use super::flight::{Flights, Role};
 use super::lifetime::Phase;
 use super::token::TokenB;
-use crate::digest::Digest;
 use crate::telemetry::Metrics;
 
 /// Where a token B came from.
@@ -41,9 +40,6 @@ pub struct Exchanger {
     flights: Arc<Flights<Key, Result<Arc<TokenB>, ExchangeError>>>,
     metrics: Arc<Metrics>,
 }
-
-/// Two digests; each has a fixed length, so none can be mistaken for another.
-pub(super) type Key = (Digest, Digest);
 
 impl Exchanger {
     /// Remembers at most `capacity` tokens, and as many refusals, these for at most `refusal_ttl`.

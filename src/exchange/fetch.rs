@@ -8,10 +8,9 @@ use tokio::time::Instant;
 
 use super::answer::{Expected, Granted};
 use super::attempt::Question;
-use super::definition::{Caller, Exchange, TokenSource};
+use super::definition::{Caller, Exchange, Key, TokenSource};
 use super::endpoints::{Endpoint, Endpoints};
 use super::error::ExchangeError;
-use super::exchanger::Key;
 use super::form::{self, Subject};
 use super::grant::{AssertionGrant, Grant};
 use super::lifetime::{Given, Lifetime, Phase};

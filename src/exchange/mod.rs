@@ -25,6 +25,7 @@ mod probe;
 mod refusal;
 mod refusals;
 mod report;
+mod retry_after;
 #[cfg(test)]
 mod testing;
 mod token;

@@ -5,8 +5,8 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
 use super::aadsts::{self, Act};
-use super::answer::retry_after;
 use super::error::{ExchangeError, IdpRefusal};
+use super::retry_after;
 
 /// What was asked for: the same words mean different things of different grants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,12 +31,12 @@ pub(super) fn read(
     let refusal = members.map(refusal).unwrap_or_default();
     if status == StatusCode::TOO_MANY_REQUESTS {
         // Without a time nobody knows whom it concerns: this caller alone is held back then.
-        let retry_after = retry_after(headers);
+        let retry_after = retry_after::read(headers);
         return ExchangeError::Throttled { whole_client: retry_after.is_some(), retry_after, refusal };
     }
     if status.is_server_error() {
         let cause = format!("token endpoint answered {} {:?}", status.as_u16(), refusal.error_codes);
-        return ExchangeError::Unavailable { cause, answered: true, retry_after: retry_after(headers) };
+        return ExchangeError::Unavailable { cause, answered: true, retry_after: retry_after::read(headers) };
     }
     if refusal.error.is_empty() {
         return nonsense(status);
@@ -65,7 +65,7 @@ fn of_provider(refusal: IdpRefusal, headers: &HeaderMap, asked: Asked) -> Exchan
             return ExchangeError::nonsense(format!("token endpoint answered {}", refusal.error));
         }
         ("slow_down", _) => {
-            return ExchangeError::Throttled { retry_after: retry_after(headers), whole_client: false, refusal };
+            return ExchangeError::Throttled { retry_after: retry_after::read(headers), whole_client: false, refusal };
         }
         _ => {}
     }
@@ -80,10 +80,10 @@ fn of_provider(refusal: IdpRefusal, headers: &HeaderMap, asked: Asked) -> Exchan
         Act::NewToken => ExchangeError::BadToken(refusal),
         Act::Refused => ExchangeError::Refused(refusal),
         Act::Operator => ExchangeError::Misconfigured(refusal),
-        Act::Wait => ExchangeError::Throttled { retry_after: retry_after(headers), whole_client: false, refusal },
+        Act::Wait => ExchangeError::Throttled { retry_after: retry_after::read(headers), whole_client: false, refusal },
         Act::Passing => {
             let cause = format!("token endpoint answered {:?}", refusal.error_codes);
-            ExchangeError::Unavailable { cause, answered: true, retry_after: retry_after(headers) }
+            ExchangeError::Unavailable { cause, answered: true, retry_after: retry_after::read(headers) }
         }
     }
 }

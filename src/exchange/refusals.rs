@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::definition::Key;
 use super::error::ExchangeError;
-use super::exchanger::Key;
 use crate::cache::BoundedCache;
 
 /// The refusals of late.

@@ -3,7 +3,7 @@
 use http::HeaderName;
 use serde_json::{Map, Value};
 
-use super::route::requirements;
+use super::requirements::{all, requirements};
 use super::text::{CLIENT_ID, is_client_id};
 use super::{Checker, Refused, address, credential, scope};
 use crate::config::document::Node;
@@ -147,7 +147,7 @@ fn token_exchange(checker: &mut Checker<'_>, parts: Parts, node: &Node) -> Token
     let node_of = node.key("token_exchange");
     let filled = |text: &str| !text.is_empty() && !text.contains(char::is_control);
     for (key, values) in [("audience", &wanted.audience), ("resource", &wanted.resource)] {
-        super::route::all(checker, values, node_of.key(key), filled, "one value per entry");
+        all(checker, values, node_of.key(key), filled, "one value per entry");
     }
     let types = [
         ("subject_token_type", Some(&wanted.subject_token_type)),

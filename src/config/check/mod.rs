@@ -7,6 +7,7 @@ mod identity;
 mod listener;
 mod pem;
 mod provider;
+mod requirements;
 mod resource_metadata;
 mod route;
 mod scope;

@@ -2,6 +2,8 @@
 //!
 //! They accept any text where text is expected; what it must say is checked afterwards, with its position.
 
+mod credential;
+mod credentials;
 mod identity;
 mod route;
 
@@ -12,7 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use super::values::DurationText;
 
-pub(super) use identity::{Algorithm, AuthMethod, Cloud, Credential, Identity, ManagedIdentity, WorkloadIdentity};
+pub(super) use credential::{AuthMethod, Credential, ManagedIdentity, WorkloadIdentity};
+pub(super) use identity::{Algorithm, Cloud, Identity};
 pub(super) use route::{
     AppOnly, Grant, Matching, Require, ResourceMetadata, Route, Saml, SamlHeader, SamlTokenEndpoint, SamlVersion,
     TokenExchange,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Credential;
+use super::credential::Credential;
 use crate::config::values::Target;
 
 /// One route: which requests take it, where they go, and with which token.

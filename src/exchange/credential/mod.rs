@@ -4,41 +4,26 @@
 mod certificate;
 mod files;
 mod managed_identity;
+mod proof;
 mod slot;
 mod watched;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use http::header::{HeaderValue, InvalidHeaderValue};
 use tokio::time::Instant;
-use url::form_urlencoded::byte_serialize;
 
 use super::aadsts::hint;
 use super::error::{ExchangeError, IdpRefusal};
 use crate::identity::Credential;
 use crate::idp::IdpClient;
-use crate::secret::Secret;
 use crate::telemetry::Metrics;
 use slot::Slot;
 
+pub(super) use proof::Proof;
+
 pub use files::{CredentialPart, Unusable, check};
 pub use slot::CredentialDescription;
-
-/// What a token request carries to authenticate us.
-#[derive(Debug)]
-pub(super) enum Proof {
-    /// Nothing; only where a target's token endpoint asks for nothing.
-    None,
-    /// `client_secret` in the form.
-    Secret(Secret),
-    /// The `Authorization` header.
-    Basic(HeaderValue),
-    /// `client_assertion`.
-    Assertion(Secret),
-}
 
 /// The credentials of one client at one token endpoint.
 #[derive(Debug)]
@@ -181,16 +166,6 @@ impl Authenticator {
     }
 }
 
-/// HTTP Basic with both parts form-urlencoded first (RFC 6749 section 2.3.1).
-fn basic(client_id: &str, secret: &Secret) -> Result<HeaderValue, InvalidHeaderValue> {
-    let [client_id, secret] =
-        [client_id, secret.expose()].map(|part| byte_serialize(part.as_bytes()).collect::<String>());
-    let pair = Secret::new(format!("{client_id}:{secret}"));
-    let mut value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(pair.expose())))?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -211,13 +186,5 @@ mod tests {
         assert!(authenticator.renewed_after(0, version, &refusal).await, "somebody else has reloaded it");
         assert!(!authenticator.renewed_after(0, authenticator.version(0), &refusal).await);
         std::fs::remove_file(path).unwrap();
-    }
-
-    #[test]
-    fn basic_encodes_both_parts() {
-        let value = basic("a:b", &Secret::new("s:e%c ret".to_owned())).unwrap();
-        let decoded = STANDARD.decode(value.to_str().unwrap().strip_prefix("Basic ").unwrap()).unwrap();
-        assert_eq!(decoded, b"a%3Ab:s%3Ae%25c+ret");
-        assert!(value.is_sensitive());
     }
 }

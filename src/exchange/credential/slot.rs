@@ -8,8 +8,9 @@ use tokio::time::Instant;
 use super::certificate::SigningCertificate;
 use super::files::{self, Unusable};
 use super::managed_identity::InstanceMetadata;
+use super::proof::{Proof, basic};
 use super::watched::Watched;
-use super::{Proof, basic};
+
 use crate::exchange::error::ExchangeError;
 use crate::identity::{Credential, SecretSource};
 use crate::idp::IdpClient;
