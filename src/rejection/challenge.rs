@@ -10,7 +10,7 @@ use std::fmt::Write;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::response::Party;
+use super::party::Party;
 
 /// What is the same in every challenge of a route: where to sign in, for which application, and where to read more.
 #[derive(Debug, Clone)]

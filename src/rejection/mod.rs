@@ -3,6 +3,7 @@
 //! A body is fixed for its reason; what was wrong in detail goes to the log.
 
 mod challenge;
+mod party;
 mod response;
 
 use std::time::Duration;
@@ -10,7 +11,8 @@ use std::time::Duration;
 use crate::caller::{InvalidToken, Lacking};
 use crate::exchange::ExchangeError;
 
-pub use response::{Party, Refusal, Resource};
+pub use party::{Party, Resource};
+pub use response::Refusal;
 
 /// Why a request was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]

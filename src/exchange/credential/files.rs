@@ -5,8 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use super::certificate::SigningCertificate;
-use crate::identity::{CertificateFiles, Credential, SecretSource};
+use crate::identity::{CertificateFiles, SecretSource};
 use crate::secret::Secret;
 
 /// A credential that cannot be used. The path of the file is not told: under the wrong key it may be the secret itself.
@@ -47,19 +46,6 @@ impl fmt::Display for Unusable {
             CredentialPart::FederatedToken => "federated token",
         };
         write!(f, "{part}: a file that {}", self.fault)
-    }
-}
-
-/// Tries a credential without keeping it.
-///
-/// # Errors
-/// What stands against its use; a certificate that has ended does.
-pub fn check(credential: &Credential) -> Result<(), Unusable> {
-    match credential {
-        Credential::SecretPost(source) | Credential::SecretBasic(source) => secret(source).map(drop),
-        Credential::Certificate(files) => SigningCertificate::load(files)?.check_not_ended(),
-        Credential::FederatedToken(path) => federated_token(path).map(drop),
-        Credential::ManagedIdentity(_) => Ok(()),
     }
 }
 

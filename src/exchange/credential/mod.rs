@@ -2,6 +2,7 @@
 //! files, and tried in turn while one is being replaced.
 
 mod certificate;
+mod check;
 mod files;
 mod managed_identity;
 mod proof;
@@ -22,7 +23,8 @@ use slot::Slot;
 
 pub(super) use proof::Proof;
 
-pub use files::{CredentialPart, Unusable, check};
+pub use check::check;
+pub use files::{CredentialPart, Unusable};
 pub use slot::CredentialDescription;
 
 /// The credentials of one client at one token endpoint.
