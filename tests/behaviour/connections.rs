@@ -97,11 +97,13 @@ async fn a_websocket_ends_when_the_target_ends_it() {
     let target = WireTarget::start(|mut wire, _| async move {
         wire.read_head().await;
         wire.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nbye\n").await;
+        wire.read_through(b"\n").await;
     });
     let target = target.await;
     let world = target.world(ROUTES).await;
     let mut caller = switched(&world, &world.token()).await;
     assert_eq!(caller.read_through(b"\n").await.unwrap(), b"bye\n");
+    caller.write("bye\n").await;
     assert!(caller.is_closed().await);
 }
 
