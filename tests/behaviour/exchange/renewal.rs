@@ -133,3 +133,21 @@ async fn a_target_that_does_not_take_a_token_gets_one_without_the_refresh_token(
     let counters = world.emulator.counters();
     assert_eq!((counters.requested("refresh_token"), counters.granted("on_behalf_of")), (0, 2));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_refresh_token_is_asked_about_once() {
+    let world = World::with_routes(ROUTES).await;
+    let token = world.token();
+    world.emulator.faults().add(Fault::token_member("expires_in", 8).times(1));
+    served(&world, "/offline", &token).await;
+    world.emulator.end_refresh_tokens(DEFAULT_USER_OID);
+    world.emulator.faults().add(Fault::token_answer(500, &[], "").for_grant("on_behalf_of"));
+    // Once it is due, each request tries to replace the token, in vain, and is served by it.
+    sleep(Duration::from_millis(4_050)).await;
+    for _ in 0..5 {
+        served(&world, "/offline", &token).await;
+    }
+    let counters = world.emulator.counters();
+    assert_eq!(counters.requested("refresh_token"), 1);
+    assert!(counters.requested("on_behalf_of") > 5, "{counters:?}");
+}
