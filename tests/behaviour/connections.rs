@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
 
 use crate::support::wire::{Wire, WireTarget, request};
 use crate::support::{World, eventually};
@@ -21,10 +22,14 @@ const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
 const HANDSHAKE: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
+/// Pingora takes a 101 that overtakes the end of the request on its way through the proxy for the end of the connection.
+const BEFORE_SWITCHING: Duration = Duration::from_millis(100);
+
 /// A target that switches protocols and then returns each line with `echo ` before it.
 async fn echoing_target() -> WireTarget {
     WireTarget::start(|mut wire, _| async move {
         wire.read_head().await;
+        sleep(BEFORE_SWITCHING).await;
         wire.write(
             "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\nready\n",
@@ -78,7 +83,7 @@ async fn a_websocket_outlives_a_silence_longer_than_the_read_timeout() {
     let world = target.world(IMPATIENT).await;
     let mut caller = switched(&world, &world.token()).await;
     caller.read_through(b"\n").await.unwrap();
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    sleep(Duration::from_secs(1)).await;
     caller.write("still there\n").await;
     assert_eq!(caller.read_through(b"\n").await.unwrap(), b"echo still there\n");
 }
@@ -96,6 +101,7 @@ async fn a_websocket_without_a_good_token_is_refused() {
 async fn a_websocket_ends_when_the_target_ends_it() {
     let target = WireTarget::start(|mut wire, _| async move {
         wire.read_head().await;
+        sleep(BEFORE_SWITCHING).await;
         wire.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\nbye\n").await;
         wire.read_through(b"\n").await;
     });
