@@ -31,6 +31,8 @@ pub mod secret;
 
 pub mod digest;
 
+pub mod network;
+
 pub mod cache;
 
 pub mod telemetry;
