@@ -78,6 +78,7 @@ pub fn gateway(settings: Settings) -> Result<Gateway, AssemblyError> {
         routes: settings.routes,
         cache_entries: settings.cache_entries,
         refusal_ttl: settings.refusal_ttl,
+        edge: settings.edge,
     };
     Ok(Gateway::new(settings, metrics)?)
 }

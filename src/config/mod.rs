@@ -27,7 +27,7 @@ use findings::Position;
 pub use schema::schema;
 
 use crate::identity::Identity;
-use crate::proxy::RouteSettings;
+use crate::proxy::{EdgeSettings, RouteSettings};
 use crate::server::ListenerSettings;
 use crate::telemetry::LogSettings;
 
@@ -46,6 +46,8 @@ pub struct Settings {
     pub cache_entries: usize,
     /// How long a refused exchange is not asked for again.
     pub refusal_ttl: Duration,
+    /// What is asked of every request.
+    pub edge: EdgeSettings,
     /// Our registrations at the identity provider; at least one.
     pub identities: Vec<Identity>,
     /// The routes, in the order of the file; at least one, and no two for the same requests.

@@ -43,6 +43,39 @@ impl JsonSchema for DurationText {
     }
 }
 
+/// Text such as `10MiB`; what it says is checked later.
+#[derive(Debug, DeriveDeserialize, Serialize)]
+#[serde(transparent)]
+pub(super) struct SizeText(String);
+
+impl SizeText {
+    pub(super) fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl JsonSchema for SizeText {
+    fn schema_name() -> Cow<'static, str> {
+        "Size".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": r"^([0-9]+(B|KiB|MiB|GiB)|.*\$\{.*)$",
+            "examples": ["64KiB", "10MiB"],
+        })
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+}
+
 /// Text that is a credential.
 #[derive(Debug)]
 pub(super) struct SecretText(pub(super) Secret);

@@ -44,11 +44,20 @@ pub(super) fn record(session: &Session, context: &RequestContext, metrics: &Metr
         exchange_ms = credential.and_then(|credential| credential.waited).map(milliseconds),
         target_ms = target_time(context).map(milliseconds),
         bytes_out = session.body_bytes_sent(),
-        remote = session.client_addr().map(ToString::to_string).unwrap_or_default(),
+        remote = remote(session, context),
+        proxy = context.trail.whence.proxy().map(|proxy| proxy.to_string()),
         request_id = context.correlation.as_ref().map_or("", |names| names.request_id()),
         trace_id = context.correlation.as_ref().map_or("", |names| names.trace_id()),
         "request"
     );
+}
+
+/// The caller's address; with its port where it is the caller that connected to us.
+fn remote(session: &Session, context: &RequestContext) -> String {
+    match context.trail.whence.address.filter(|_| context.trail.whence.proxy().is_some()) {
+        Some(address) => address.to_string(),
+        None => session.client_addr().map(ToString::to_string).unwrap_or_default(),
+    }
 }
 
 /// The method, where it is one: a caller may have put anything in its place, its token even.

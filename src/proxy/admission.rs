@@ -7,9 +7,11 @@ use http::Method;
 use pingora::http::RequestHeader;
 use tokio::time::Instant;
 
+use super::edge::{EdgeSettings, declared_length};
 use super::resource_metadata::{Description, ResourceMetadata};
 use super::route::Route;
 use super::wellformed;
+use super::whence::Whence;
 use crate::caller::{BearerError, InvalidToken, VerifiedCaller, VerifyError, bearer_token};
 use crate::digest::Digest;
 use crate::exchange::{Exchange, Exchanger, Principal, Source, TokenB};
@@ -19,6 +21,7 @@ use crate::route::{Found, HostName, RequestTarget, RouteTable, described_path};
 /// Decides about requests.
 #[derive(Debug)]
 pub(super) struct Gate {
+    pub(super) edge: EdgeSettings,
     pub(super) routes: RouteTable<Arc<Route>>,
     pub(super) exchanger: Exchanger,
 }
@@ -66,6 +69,8 @@ pub(super) enum Place<'a> {
 /// What is known of a request by the time it is refused; the log wants it.
 #[derive(Debug, Default)]
 pub(super) struct Trail {
+    /// Where it comes from.
+    pub(super) whence: Whence,
     pub(super) route: Option<Arc<Route>>,
     pub(super) caller: Option<Arc<VerifiedCaller>>,
 }
@@ -109,6 +114,7 @@ impl Gate {
     ) -> Result<Admission, Rejection> {
         let route = Arc::clone(route);
         trail.route = Some(Arc::clone(&route));
+        route.check_length(declared_length(&request.headers).unwrap_or(0))?;
         let token = bearer_token(&request.headers).map_err(bearer_rejection)?;
         let token_a = Digest::of(token.as_bytes());
         let caller = route.verifier.verify(token, &token_a).await.map_err(verify_rejection)?;

@@ -26,6 +26,8 @@ pub struct RequestContext {
     /// How many times a connection to the target was tried.
     pub(super) connects: usize,
     pub(super) resend: Resend,
+    /// How much of its body has been passed on to the target, in bytes.
+    pub(super) body_bytes: u64,
     /// Why the request was refused or given up.
     pub(super) rejection: Option<Rejection>,
     /// What Pingora reported, where it gave up.
@@ -69,6 +71,7 @@ impl RequestContext {
             websocket: false,
             connects: 0,
             resend: Resend::Unused,
+            body_bytes: 0,
             rejection: None,
             fault: None,
             caller_left: false,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use prometheus::IntGauge;
 
 use super::admission::Gate;
+use super::edge::EdgeSettings;
 use super::route::{Party, Route, RouteError, RouteSettings};
 use crate::caller::Verifier;
 use crate::exchange::{Authenticator, Exchanger, TENDING_INTERVAL, Unusable};
@@ -42,6 +43,8 @@ pub struct GatewaySettings {
     pub cache_entries: usize,
     /// How long a refused exchange is not asked for again.
     pub refusal_ttl: Duration,
+    /// What is asked of every request.
+    pub edge: EdgeSettings,
 }
 
 /// Why a proxy cannot be put together.
@@ -82,7 +85,7 @@ impl Gateway {
         Ok(Self {
             verifiers: parties.iter().map(|party| Arc::clone(&party.verifier)).collect(),
             authenticators: authenticators(&parties, &routes).into(),
-            gate: Arc::new(Gate { routes, exchanger }),
+            gate: Arc::new(Gate { edge: settings.edge, routes, exchanger }),
             in_flight: Arc::new(metrics.in_flight().clone()),
             metrics,
             leaving: Arc::default(),

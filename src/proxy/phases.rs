@@ -1,5 +1,6 @@
 //! Pingora's phases, each carrying out what was decided in `request_filter`.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use super::context::{RequestContext, Resend};
 use super::correlation::Correlation;
 use super::gateway::Gateway;
 use super::request_headers::{self, Forwarding};
+use super::whence::Whence;
 use super::{access_log, origin, respond, response_headers, tripwire, wellformed};
 use crate::rejection::Rejection;
 
@@ -33,10 +35,10 @@ impl ProxyHttp for Gateway {
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, context: &mut RequestContext) -> Result<bool> {
-        // A leaving proxy closes every connection, so that nothing can be told from one that closes.
-        let closes = session.as_ref().get_keepalive().is_none() && !self.is_leaving();
         prepare_session(session, context);
-        let outcome = match wellformed::check_sole_length(session.req_header(), closes) {
+        let edge = &self.gate.edge;
+        context.trail.whence = Whence::of(peer_address(session), &session.req_header().headers, &edge.trusted_proxies);
+        let outcome = match edge.inspect(session) {
             Ok(()) => self.gate.decide(session.req_header(), &mut context.trail).await,
             Err(rejection) => Err(rejection),
         };
@@ -75,7 +77,9 @@ impl ProxyHttp for Gateway {
         let (Some(admission), Some(correlation)) = (&context.admission, &context.correlation) else {
             return Err(not_admitted());
         };
-        request_headers::prepare(request, admission, correlation, forwarding(session))?;
+        context.body_bytes = 0;
+        let forwarding = forwarding(session, &context.trail.whence);
+        request_headers::prepare(request, admission, correlation, forwarding)?;
         if !context.websocket {
             request.remove_header(&CONNECTION);
             request.remove_header(&UPGRADE);
@@ -97,11 +101,14 @@ impl ProxyHttp for Gateway {
     /// own, before the real one: bytes that the target takes for the beginning of the next request.
     async fn request_body_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         end_of_stream: bool,
-        _context: &mut RequestContext,
+        context: &mut RequestContext,
     ) -> Result<()> {
+        if !session.was_upgraded() {
+            count_body(body.as_ref(), context)?;
+        }
         if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
             *body = None;
         }
@@ -267,15 +274,28 @@ fn prepare_session(session: &mut Session, context: &mut RequestContext) {
     session.as_mut().set_pipelining_enabled(true);
 }
 
-fn forwarding(session: &Session) -> Forwarding {
-    let client = session.client_addr().and_then(|address| address.as_inet());
+fn peer_address(session: &Session) -> Option<IpAddr> {
+    session.client_addr().and_then(|address| address.as_inet()).map(SocketAddr::ip)
+}
+
+fn forwarding(session: &Session, whence: &Whence) -> Forwarding {
     let request = session.req_header();
     let authority = || request.uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+    let host = whence.forwarded_host(&request.headers).or_else(|| request.headers.get(HOST));
     Forwarding {
-        client: client.and_then(|client| HeaderValue::try_from(client.ip().to_string()).ok()),
-        scheme: HeaderValue::from_static(if origin::is_tls(session) { "https" } else { "http" }),
-        host: request.headers.get(HOST).cloned().or_else(authority),
+        client: whence.forwarded_for(&request.headers),
+        scheme: HeaderValue::from_static(origin::scheme(session, whence)),
+        host: host.cloned().or_else(authority),
     }
+}
+
+/// A body that turns out to be too long ends the request: with its connection to the target, before its last byte.
+fn count_body(body: Option<&Bytes>, context: &mut RequestContext) -> Result<()> {
+    let length = body.map_or(0, Bytes::len);
+    context.body_bytes = context.body_bytes.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+    let Err(rejection) = admitted(context)?.route.check_length(context.body_bytes) else { return Ok(()) };
+    context.rejection = Some(rejection);
+    Err(Error::explain(ErrorType::HTTPStatus(413), "the body is longer than the route takes"))
 }
 
 /// Whether gRPC says what HTTP says with 401; it comes with 200, in the header section or behind the body.

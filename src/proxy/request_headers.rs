@@ -7,6 +7,7 @@ use pingora::http::RequestHeader;
 
 use super::admission::Admission;
 use super::correlation::Correlation;
+use super::whence::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
 
 /// What the target is told about the caller's connection.
 #[derive(Debug, Clone)]
@@ -124,9 +125,6 @@ const CLAIM_PREFIXES: [&str; 7] = [
 const FRAMING: [&str; 7] =
     ["host", "content-length", "transfer-encoding", "connection", "x-request-id", "traceparent", "tracestate"];
 
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");

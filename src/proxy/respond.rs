@@ -26,7 +26,7 @@ pub(super) async fn refuse(
     context: &mut RequestContext,
     rejection: Rejection,
 ) -> pingora::Result<()> {
-    let metadata = context.trail.metadata(|| origin::of(session));
+    let metadata = context.trail.metadata(|| origin::of(session, &context.trail.whence));
     let party = context.trail.party(metadata.as_deref());
     let request_id = context.correlation.as_ref().map_or("", |names| names.request_id());
     let request = session.req_header();

@@ -33,6 +33,8 @@ pub struct RouteSettings {
     pub apps: Option<ServiceSettings>,
     /// What it tells clients about getting tokens; none means that it has no metadata.
     pub metadata: Option<ResourceMetadataSettings>,
+    /// The longest request body, in bytes; none means any length.
+    pub max_body: Option<u64>,
 }
 
 /// What a route does for one kind of caller.
@@ -52,6 +54,7 @@ pub(super) struct Route {
     pub(super) identity: Arc<Identity>,
     pub(super) verifier: Arc<Verifier>,
     pub(super) metadata: Option<ResourceMetadata>,
+    max_body: Option<u64>,
     users: Option<Service>,
     apps: Option<Service>,
 }
@@ -87,6 +90,7 @@ impl Route {
         let service = |service: ServiceSettings| Service::new(service, party, target.as_deref(), metrics);
         Ok(Self {
             name: settings.name,
+            max_body: settings.max_body,
             metadata: settings.metadata.map(|metadata| ResourceMetadata::new(metadata, &settings.pattern.path)),
             users: settings.users.map(service).transpose()?,
             apps: settings.apps.map(service).transpose()?,
@@ -94,6 +98,14 @@ impl Route {
             identity: Arc::clone(&party.identity),
             verifier: Arc::clone(&party.verifier),
         })
+    }
+
+    /// Whether it takes a body of this many bytes.
+    ///
+    /// # Errors
+    /// Where it does not.
+    pub(super) fn check_length(&self, bytes: u64) -> Result<(), Rejection> {
+        if self.max_body.is_some_and(|most| bytes > most) { Err(Rejection::BodyTooLarge) } else { Ok(()) }
     }
 
     /// What it does for this caller.

@@ -73,20 +73,6 @@ pub(super) fn check_framing(headers: &HeaderMap) -> Result<(), Rejection> {
     check_connection(headers)
 }
 
-/// Pingora drops a `Content-Length` beside `Transfer-Encoding` before it calls us (RFC 9112 section 6.1), and leaves
-/// one trace of it: the connection `closes`, although nothing in the request asks for that.
-///
-/// # Errors
-/// Where there were both.
-pub(super) fn check_sole_length(request: &RequestHeader, closes: bool) -> Result<(), Rejection> {
-    let asked_to_close = || connection_options(&request.headers).any(|option| option.eq_ignore_ascii_case(b"close"));
-    let chunked = request.version == Version::HTTP_11 && request.headers.contains_key(TRANSFER_ENCODING);
-    if closes && chunked && !asked_to_close() {
-        return Err(Rejection::Ambiguous("content-length beside transfer-encoding"));
-    }
-    Ok(())
-}
-
 /// What the `Connection` headers list.
 fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
     let values = headers.get_all(CONNECTION).iter();

@@ -23,6 +23,12 @@ pub enum Rejection {
     MethodNotAllowed(Box<str>),
     /// Two parsers could read the request differently; what is ambiguous.
     Ambiguous(&'static str),
+    /// The request target is longer than we read.
+    TargetTooLong,
+    /// There are more header fields than we read, or they are longer.
+    HeadersTooLarge,
+    /// The body is longer than the route takes.
+    BodyTooLarge,
     /// There is no Bearer token.
     MissingToken,
     /// There is more than one way to read the `Authorization` header.
@@ -56,6 +62,9 @@ impl Rejection {
             Self::NoRoute => "no route for this host and path".to_owned(),
             Self::MethodNotAllowed(allowed) => format!("the route serves {allowed} only"),
             Self::Ambiguous(what) => (*what).to_owned(),
+            Self::TargetTooLong => "request target is longer than limits.target_bytes".to_owned(),
+            Self::HeadersTooLarge => "header section is larger than limits.headers or limits.header_bytes".to_owned(),
+            Self::BodyTooLarge => "body is longer than max_body of the route".to_owned(),
             Self::MissingToken => "no bearer token".to_owned(),
             Self::AmbiguousToken => "more than one credential in authorization".to_owned(),
             Self::InvalidToken(invalid) => invalid.reason().to_owned(),

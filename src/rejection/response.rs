@@ -133,6 +133,11 @@ impl Rejection {
             Self::Ambiguous(_) => {
                 row(S::BAD_REQUEST, "ambiguous_request", "The request could be read in more than one way")
             }
+            Self::TargetTooLong => row(S::URI_TOO_LONG, "target_too_long", "The request target is too long"),
+            Self::HeadersTooLarge => {
+                row(S::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", "The header section is too large")
+            }
+            Self::BodyTooLarge => row(S::PAYLOAD_TOO_LARGE, "body_too_large", "The request body is too long"),
             Self::AmbiguousToken => Row {
                 challenge: Challenge::Error("invalid_request"),
                 ..row(S::BAD_REQUEST, "ambiguous_request", "The request carries more than one credential")
@@ -228,6 +233,7 @@ fn grpc_status(status: StatusCode) -> &'static str {
         StatusCode::FORBIDDEN => "7",
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => "12",
         StatusCode::GATEWAY_TIMEOUT => "4",
+        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "8",
         StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE => "14",
         _ => "13",
     }

@@ -11,6 +11,7 @@
 mod bypass;
 mod connections;
 mod credentials;
+mod edge;
 mod exchange;
 mod first;
 mod forward;

@@ -14,6 +14,10 @@ pub(super) fn remedy(case: &Case<'_>, rejection: &Rejection) -> String {
             "the caller must use a method that is served, or the route must list this one"
         }
         Rejection::Ambiguous(_) => "the caller must send the request in the one form that every server reads alike",
+        Rejection::TargetTooLong | Rejection::HeadersTooLarge => {
+            "the caller must send less, or \"limits\" must allow more"
+        }
+        Rejection::BodyTooLarge => "the caller must send less, or \"max_body\" of the route must allow more",
         Rejection::MissingToken => return token_of(case),
         Rejection::AmbiguousToken => "the caller must send one Authorization header with one Bearer token",
         Rejection::InvalidToken(invalid) => return token_remedy(case, invalid),

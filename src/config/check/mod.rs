@@ -2,6 +2,7 @@
 
 mod address;
 mod credential;
+mod edge;
 mod grant;
 mod identity;
 mod listener;
@@ -13,6 +14,7 @@ mod requirements;
 mod resource_metadata;
 mod route;
 mod scope;
+mod size;
 mod table;
 mod target;
 mod text;
@@ -42,6 +44,7 @@ pub(super) fn settings(
     let mut checker = Checker { surroundings, findings };
     let (listeners, admin) = listener::listeners(&mut checker, &file, document);
     let refusal_ttl = checker.duration(&file.cache.refusal_ttl, document.key("cache").key("refusal_ttl"), &REFUSAL_TTL);
+    let edge = edge::edge(&mut checker, &file, document);
     let drain_timeout = checker.duration(&file.drain_timeout, document.key("drain_timeout"), &DRAIN);
     let identities: Vec<_> = file
         .identities
@@ -57,6 +60,7 @@ pub(super) fn settings(
         drain_timeout: drain_timeout?,
         cache_entries: usize::try_from(file.cache.max_entries).ok()?,
         refusal_ttl: refusal_ttl?,
+        edge: edge?,
         identities,
         routes,
     })

@@ -5,6 +5,7 @@ use http::Method;
 use super::address::path_fault;
 use super::identity::Names;
 use super::resource_metadata::{Described, metadata};
+use super::size::SizeRange;
 use super::{Checker, Refused, grant, target};
 use crate::config::document::Node;
 use crate::config::file;
@@ -32,6 +33,11 @@ pub(super) fn route(
         .take()
         .map(|told| metadata(checker, told, described, node.key("resource_metadata")).ok_or(Refused));
     let metadata = metadata.transpose();
+    let max_body = route
+        .max_body
+        .take()
+        .map(|size| checker.size(&size, node.key("max_body"), &MAX_BODY).ok_or(Refused))
+        .transpose();
     let services = grant::services(checker, grant::Asked::of(route), node);
     let services = services?;
     Some(RouteSettings {
@@ -43,6 +49,7 @@ pub(super) fn route(
         users: services.users,
         apps: services.apps,
         metadata: metadata.ok()?,
+        max_body: max_body.ok()?,
     })
 }
 
@@ -103,3 +110,5 @@ fn each_once<T: PartialEq + std::fmt::Display>(
     }
     (items.len() == count).then_some(items)
 }
+
+const MAX_BODY: SizeRange = SizeRange { least: 0, most: 1 << 40, text: "0B to 1024GiB" };

@@ -5,6 +5,7 @@
 mod credential;
 mod credentials;
 mod identity;
+mod limits;
 mod route;
 
 use std::collections::BTreeMap;
@@ -16,6 +17,7 @@ use super::values::DurationText;
 
 pub(super) use credential::{AuthMethod, Credential, ManagedIdentity, WorkloadIdentity};
 pub(super) use identity::{Algorithm, Cloud, Identity};
+pub(super) use limits::Limits;
 pub(super) use route::{
     AppOnly, Grant, Matching, Require, ResourceMetadata, Route, Saml, SamlHeader, SamlTokenEndpoint, SamlVersion,
     TokenExchange,
@@ -36,6 +38,15 @@ pub(in crate::config) struct File {
     /// The listener for health checks, readiness and metrics. Default: none. It asks for no credential, so keep
     /// it on an address that callers cannot reach.
     pub(in crate::config) admin: Option<Admin>,
+    /// Addresses and networks of the proxies and load balancers in front whose `X-Forwarded-For`, `-Proto` and `-Host` are
+    /// believed and passed on. Default: none; what callers say of themselves is then replaced by what we see. Whoever can
+    /// connect from one of them can pass for any address.
+    #[serde(default)]
+    #[schemars(length(min = 1), extend("examples" = [["10.0.0.0/8", "2001:db8::7"]]))]
+    pub(in crate::config) trusted_proxies: Vec<String>,
+    /// What callers may take before they are refused.
+    #[serde(default)]
+    pub(in crate::config) limits: Limits,
     /// What is logged, and how. Tokens and secrets are not logged at any level.
     #[serde(default)]
     pub(in crate::config) log: Log,

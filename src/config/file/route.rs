@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::credential::Credential;
-use crate::config::values::Target;
+use crate::config::values::{SizeText, Target};
 
 /// One route: which requests take it, where they go, and with which token.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -63,6 +63,10 @@ pub(in crate::config) struct Route {
     /// (RFC 9728), for everybody without a token at `/.well-known/oauth-protected-resource` followed by the path of the
     /// route (and not by deeper ones). Challenges then name this address and `scopes`. Default: no metadata.
     pub(in crate::config) resource_metadata: Option<ResourceMetadata>,
+    /// The longest request body, 0B to 1024GiB. One that says to be longer is answered 413 at once; one that turns out to
+    /// be is broken off on its way, so that the target never sees its end. A stream is one body. What is sent on a
+    /// WebSocket is none. Default: any length.
+    pub(in crate::config) max_body: Option<SizeText>,
 }
 
 /// What a route tells clients about getting tokens. All of it is public.

@@ -218,3 +218,33 @@ fn two_routes_for_the_same_requests_are_refused() {
     assert_eq!(settings(&with_second_route(&apart)).routes.len(), 2);
     assert_eq!(settings(VALID).routes.len(), 1);
 }
+
+#[test]
+fn sizes_and_networks_are_checked() {
+    let size = "a size such as \"512B\", \"64KiB\", \"10MiB\" or \"1GiB\"";
+    assert_eq!(findings(&with_route("max_body: 10MB")), [format!("8:15 found \"10MB\"; accepted: {size}")]);
+    assert_eq!(
+        findings(&with_route("max_body: 1025GiB")),
+        ["8:15 found \"1025GiB\"; accepted: a size from 0B to 1024GiB"]
+    );
+    assert_eq!(settings(&with_route("max_body: 10MiB")).routes[0].max_body, Some(10 << 20));
+    let network = "an address or a network such as \"10.0.0.0/8\" or \"2001:db8::/32\", without bits behind its prefix";
+    let text =
+        format!("trusted_proxies: [10.0.0.0/8, 10.0.0.1/8, host]\nlimits: {{headers: 0, target_bytes: 1B}}\n{VALID}");
+    assert_eq!(
+        findings(&text),
+        [
+            format!("1:31 found \"10.0.0.1/8\"; accepted: {network}"),
+            format!("1:43 found \"host\"; accepted: {network}"),
+            "2:19 found the number 0; accepted: a whole number from 1 to 256".to_owned(),
+        ]
+    );
+    let bytes = format!("limits: {{header_bytes: 1B, target_bytes: 61KiB}}\n{VALID}");
+    assert_eq!(
+        findings(&bytes),
+        [
+            "1:24 found \"1B\"; accepted: a size from 1KiB to 1MiB",
+            "1:42 found \"61KiB\"; accepted: a size from 1KiB to 60KiB",
+        ]
+    );
+}

@@ -22,7 +22,7 @@ fn the_byte_order_mark_and_carriage_returns_change_nothing() {
     settings(&format!("\u{feff}{VALID}"));
     settings(&VALID.replace('\n', "\r\n"));
     settings(&format!("%YAML 1.2\n---\n{VALID}...\n"));
-    let unknown = "unknown key \"x\"; accepted: admin, cache, drain_timeout, identities, listen, log, routes";
+    let unknown = "unknown key \"x\"; accepted: admin, cache, drain_timeout, identities, limits, listen, log, routes, trusted_proxies";
     assert_eq!(findings(&format!("\u{feff}{VALID}x: 1\n")), [format!("11:1 {unknown}")]);
     assert_eq!(findings(&format!("\u{feff}x: 1\n{VALID}")), [format!("1:1 {unknown}")]);
     assert_eq!(findings(&format!("{VALID}x: 1\n").replace('\n', "\r\n")), [format!("11:1 {unknown}")]);

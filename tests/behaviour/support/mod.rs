@@ -81,6 +81,14 @@ impl World {
         world
     }
 
+    /// A world with these lines at the top of its configuration.
+    pub async fn configured(settings: &str, routes: &str) -> Self {
+        let emulator = Emulator::start(listener(), EmulatorOptions::default()).await.unwrap();
+        let world = Self::around(emulator, "", routes, |rest| format!("{settings}\n{rest}")).await;
+        world.proxy.wait_until_ready().await;
+        world
+    }
+
     /// A world around this identity provider, whose proxy may not be ready yet; `edit` has the last word about its
     /// configuration.
     pub async fn around(emulator: Emulator, identity: &str, routes: &str, edit: impl Fn(String) -> String) -> Self {

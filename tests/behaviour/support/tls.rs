@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -118,8 +119,17 @@ pub struct TlsProxy {
 impl TlsProxy {
     /// Presents a certificate of `authority`; asks callers for one of `client_ca`.
     pub async fn start(world: &World, authority: &Authority, client_ca: Option<&Authority>, routes: &str) -> Self {
-        let issued = authority.issue(NAME);
         let client_ca = client_ca.map_or_else(String::new, |ca| format!(", client_ca: '{}'", ca.file()));
+        Self::launch(world, authority, &client_ca, "", routes).await
+    }
+
+    /// With these lines at the top of its configuration.
+    pub async fn configured(world: &World, authority: &Authority, settings: &str, routes: &str) -> Self {
+        Self::launch(world, authority, "", settings, routes).await
+    }
+
+    async fn launch(world: &World, authority: &Authority, client_ca: &str, settings: &str, routes: &str) -> Self {
+        let issued = authority.issue(NAME);
         let tls = format!(
             "listen: [{{address: '127.0.0.1:0', tls: {{certificate: '{}', private_key: '{}'{client_ca}}}}}]",
             issued.certificate.display(),
@@ -127,7 +137,8 @@ impl TlsProxy {
         );
         let routes = routes.replace("{target}", world.target.url());
         let plain = configuration(world.emulator.url(), "", &routes);
-        let proxy = Proxy::start(&plain.replace("listen: [{address: '127.0.0.1:0'}]", &tls)).await;
+        let plain = plain.replace("listen: [{address: '127.0.0.1:0'}]", &tls);
+        let proxy = Proxy::start(&format!("{settings}\n{plain}")).await;
         proxy.wait_until_ready().await;
         let address: SocketAddr = proxy.address().parse().unwrap();
         Self { address, url: format!("https://{NAME}:{}", address.port()), _proxy: proxy }
@@ -139,8 +150,12 @@ pub struct TlsTarget {
     /// `https://localhost:PORT`
     pub url: String,
     requests: Arc<Mutex<Vec<HeaderMap>>>,
-    serving: JoinHandle<()>,
+    broken_bodies: Arc<AtomicUsize>,
+    _serving: Serving,
 }
+
+/// Ends with its target.
+struct Serving(JoinHandle<()>);
 
 impl TlsTarget {
     /// Speaks HTTP/1.1 with a certificate for `name`, and gives every request this answer.
@@ -158,14 +173,19 @@ impl TlsTarget {
     /// Speaks HTTP/2 with a certificate for localhost, and answers with the body it got; below `/plain` an empty frame
     /// ends it, elsewhere trailers with `grpc-status: 5`.
     pub async fn http2(authority: &Authority) -> Self {
-        Self::start(authority.server_config("localhost", b"h2"), |stream, log| async move {
-            let Ok(mut connection) = h2::server::handshake(stream).await else { return };
-            while let Some(Ok((request, respond))) = connection.accept().await {
-                log.lock().unwrap().push(request.headers().clone());
-                tokio::spawn(echo(request, respond));
+        let broken_bodies = Arc::<AtomicUsize>::default();
+        let broken = Arc::clone(&broken_bodies);
+        let target = Self::start(authority.server_config("localhost", b"h2"), move |stream, log| {
+            let broken = Arc::clone(&broken);
+            async move {
+                let Ok(mut connection) = h2::server::handshake(stream).await else { return };
+                while let Some(Ok((request, respond))) = connection.accept().await {
+                    log.lock().unwrap().push(request.headers().clone());
+                    tokio::spawn(echo(request, respond, Arc::clone(&broken)));
+                }
             }
-        })
-        .await
+        });
+        Self { broken_bodies, ..target.await }
     }
 
     async fn start<F>(
@@ -187,18 +207,23 @@ impl TlsTarget {
                 }
             }
         });
-        Self { url, requests, serving }
+        Self { url, requests, broken_bodies: Arc::default(), _serving: Serving(serving) }
     }
 
     /// The header sections that arrived.
     pub fn requests(&self) -> Vec<HeaderMap> {
         self.requests.lock().unwrap().clone()
     }
+
+    /// How many bodies broke off, of a target that speaks HTTP/2.
+    pub fn broken_bodies(&self) -> usize {
+        self.broken_bodies.load(Ordering::SeqCst)
+    }
 }
 
-impl Drop for TlsTarget {
+impl Drop for Serving {
     fn drop(&mut self) {
-        self.serving.abort();
+        self.0.abort();
     }
 }
 
@@ -210,11 +235,19 @@ fn headers(request: &Message) -> HeaderMap {
     fields.collect()
 }
 
-async fn echo(request: Request<h2::RecvStream>, mut respond: h2::server::SendResponse<Bytes>) {
+async fn echo(
+    request: Request<h2::RecvStream>,
+    mut respond: h2::server::SendResponse<Bytes>,
+    broken: Arc<AtomicUsize>,
+) {
     let plain = request.uri().path().ends_with("/plain");
     let mut body = request.into_body();
     let mut received = Vec::new();
-    while let Some(Ok(data)) = body.data().await {
+    while let Some(data) = body.data().await {
+        let Ok(data) = data else {
+            broken.fetch_add(1, Ordering::SeqCst);
+            return;
+        };
         let _ = body.flow_control().release_capacity(data.len());
         received.extend_from_slice(&data);
     }

@@ -17,6 +17,7 @@ pub struct WireTarget {
     pub url: String,
     connections: Arc<AtomicUsize>,
     heads: Heads,
+    messages: Messages,
     serving: JoinHandle<()>,
 }
 
@@ -36,15 +37,16 @@ impl WireTarget {
     {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (connections, heads) = (Arc::new(AtomicUsize::new(0)), Heads::default());
-        let (accepted, read) = (Arc::clone(&connections), Arc::clone(&heads));
+        let messages = Messages::default();
+        let (accepted, read, whole) = (Arc::clone(&connections), Arc::clone(&heads), Arc::clone(&messages));
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let turn = accepted.fetch_add(1, Ordering::SeqCst);
-                let wire = Wire { heads: Arc::clone(&read), ..Wire::new(stream) };
+                let wire = Wire { heads: Arc::clone(&read), messages: Arc::clone(&whole), ..Wire::new(stream) };
                 tokio::spawn(serve(wire, turn));
             }
         });
-        Self { url, connections, heads, serving }
+        Self { url, connections, heads, messages, serving }
     }
 
     /// Answers the first request with the first answer, and so on, the last one from then on, on connections that stay
@@ -98,6 +100,11 @@ impl WireTarget {
         self.heads.lock().unwrap().iter().cloned().map(Message::without_body).collect()
     }
 
+    /// The requests that have been read to the end of their bodies, or to where these broke off.
+    pub fn bodies(&self) -> Vec<Message> {
+        self.messages.lock().unwrap().clone()
+    }
+
     /// The only request that arrived.
     pub fn only_request(&self) -> Message {
         let mut received = self.received();
@@ -117,10 +124,14 @@ pub struct Wire<S> {
     pub stream: S,
     pending: Vec<u8>,
     heads: Heads,
+    messages: Messages,
 }
 
 /// The header sections read so far.
 type Heads = Arc<Mutex<Vec<Vec<u8>>>>;
+
+/// The messages read so far.
+type Messages = Arc<Mutex<Vec<Message>>>;
 
 /// A message as it was on the wire.
 #[derive(Debug, Clone)]
@@ -159,7 +170,7 @@ impl Wire<TcpStream> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     pub fn new(stream: S) -> Self {
-        Self { stream, pending: Vec::new(), heads: Arc::default() }
+        Self { stream, pending: Vec::new(), heads: Arc::default(), messages: Arc::default() }
     }
 
     /// Writes; a peer that has gone is no reason to fail, its answer tells.
@@ -190,7 +201,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// The next request, or nothing once the peer is gone.
     pub async fn read_request(&mut self) -> Option<Message> {
         let head = self.read_head().await?;
-        Some(self.read_body(head, true).await)
+        let message = self.read_body(head, true).await;
+        self.messages.lock().unwrap().push(message.clone());
+        Some(message)
     }
 
     /// Reads up to and including `end`; nothing if the peer closes or is silent before.
