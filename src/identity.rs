@@ -12,6 +12,7 @@ use rustls_pki_types::CertificateDer;
 
 pub use cloud::Cloud;
 
+use crate::limit::RateLimit;
 use crate::secret::Secret;
 
 /// One registration (Entra: app registration) in whose name tokens are accepted and exchanged.
@@ -41,6 +42,8 @@ pub struct Identity {
     pub timeout: Duration,
     /// How often signing keys are fetched anew.
     pub key_refresh: Duration,
+    /// How many exchanges one caller may cause; none means any number.
+    pub exchange_limit: Option<RateLimit>,
 }
 
 /// A kind of identity provider: how its tokens are read and what is asked of it.

@@ -14,11 +14,12 @@
 //!
 //! 1. Pingora reads its header section and calls [`proxy::Gateway`].
 //! 2. The gate reads host and path ([`route`]); what could be read in two ways is refused.
-//! 3. The one bearer token is verified ([`caller`]), or remembered by its SHA-256.
-//! 4. Token B is remembered, or acquired ([`exchange`]): one fetch per caller and exchange, shared by all who wait.
-//! 5. The request leaves with token B, and a last look makes sure that token A is nowhere in it.
-//! 6. The answer is relayed as it came. A 401 makes the proxy forget token B.
-//! 7. Whatever went wrong on the way has exactly one response ([`rejection`]).
+//! 3. Rate limits are looked at: by address now, by user and client as soon as they are known ([`limit`]).
+//! 4. The one bearer token is verified ([`caller`]), or remembered by its SHA-256.
+//! 5. Token B is remembered, or acquired ([`exchange`]): one fetch per caller and exchange, shared by all who wait.
+//! 6. The request leaves with token B, and a last look makes sure that token A is nowhere in it.
+//! 7. The answer is relayed as it came. A 401 makes the proxy forget token B.
+//! 8. Whatever went wrong on the way has exactly one response ([`rejection`]).
 //!
 //! On a warm request nothing is awaited before it is forwarded: one SHA-256, two map look-ups, one walk of a radix
 //! tree, and the clone of a header value.
@@ -34,6 +35,8 @@ pub mod digest;
 pub mod network;
 
 pub mod cache;
+
+pub mod limit;
 
 pub mod telemetry;
 

@@ -19,6 +19,7 @@ use crate::cache::BoundedCache;
 use crate::digest::Digest;
 use crate::identity::{Identity, Provider, Tenant};
 use crate::idp::IdpClient;
+use crate::limit::{Counted, CountedBy};
 use crate::telemetry::Metrics;
 
 /// Who sent a request, as a valid token A of one identity says. There is no other way to make one than
@@ -28,6 +29,14 @@ pub struct VerifiedCaller {
     claims: Claims,
     tenant: Arc<Tenant>,
     key: Arc<SigningKey>,
+    counted: CountedCaller,
+}
+
+/// How rate limits know a caller; made once for each token.
+#[derive(Debug)]
+struct CountedCaller {
+    user: Counted,
+    client: Counted,
 }
 
 impl VerifiedCaller {
@@ -51,6 +60,16 @@ impl VerifiedCaller {
         self.claims.client.as_deref()
     }
 
+    /// Whom a rate limit counts: the user, the same with whatever token or client, or the client, where all that name
+    /// none count as one. A token tells no address.
+    pub fn counted_by(&self, by: CountedBy) -> Counted {
+        match by {
+            CountedBy::User => self.counted.user,
+            CountedBy::Client => self.counted.client,
+            CountedBy::Address => Counted::address(None),
+        }
+    }
+
     /// Whether the client declared that it can handle claims challenges (`xms_cc` of Entra has `cp1`).
     pub fn handles_claims_challenges(&self) -> bool {
         self.claims.handles_claims_challenges
@@ -64,6 +83,16 @@ impl VerifiedCaller {
 
     fn is_still_good(&self, clock_skew: Duration) -> bool {
         !self.key.is_retired() && unix_now() < self.claims.expires.saturating_add(clock_skew.as_secs())
+    }
+}
+
+impl CountedCaller {
+    /// Subjects are told apart by tenants, which have their issuers in two versions; elsewhere by issuers.
+    fn of(claims: &Claims, tenant: &Tenant) -> Self {
+        let domain = if tenant.id().is_empty() { &*claims.issuer } else { tenant.id() };
+        let user = Digest::of_parts([domain.as_bytes(), claims.subject.as_bytes()]);
+        let client = claims.client.as_deref().map(|client| Digest::of(client.as_bytes()));
+        Self { user: Counted::caller(Some(user)), client: Counted::caller(client) }
     }
 }
 
@@ -154,7 +183,8 @@ impl Verifier {
         check_kind(&claims)?;
         let key = key(source, &jws.key_id, &claims.issuer).await?;
         check_signature(jws, &key)?;
-        Ok(VerifiedCaller { claims, tenant: Arc::clone(source.tenant()), key })
+        let counted = CountedCaller::of(&claims, source.tenant());
+        Ok(VerifiedCaller { claims, tenant: Arc::clone(source.tenant()), key, counted })
     }
 
     fn check_algorithm(&self, jws: &CompactJws<'_>) -> Result<(), InvalidToken> {

@@ -15,6 +15,7 @@ use crate::caller::VerifiedCaller;
 use crate::digest::Digest;
 use crate::identity::{Identity, Tenant};
 use crate::idp::IdpClient;
+use crate::limit::{Counted, Limiter};
 use crate::secret::Secret;
 use crate::telemetry::Metrics;
 
@@ -24,6 +25,8 @@ pub struct Exchange {
     pub(super) identity: Arc<Identity>,
     pub(super) client: IdpClient,
     pub(super) authenticator: Arc<Authenticator>,
+    /// How many exchanges one caller may cause, whichever they are; shared by the exchanges of an identity.
+    limiter: Option<Arc<Limiter>>,
     /// Where the token comes from in the end.
     pub(super) source: TokenSource,
     /// The scopes, for the log.
@@ -116,6 +119,7 @@ impl Exchange {
             identity: Arc::clone(identity),
             client: client.clone(),
             authenticator: Arc::clone(authenticator),
+            limiter: None,
             source: TokenSource::Provider(grant),
             scope,
             header,
@@ -144,12 +148,33 @@ impl Exchange {
             identity: Arc::clone(&assertion.identity),
             client: target.clone(),
             authenticator: Arc::new(authenticator),
+            limiter: None,
             scope: asked.scopes.join(" "),
             source: TokenSource::Target { assertion: Arc::new(assertion), asked },
             header: AUTHORIZATION,
             scheme: Some("Bearer".into()),
             digest,
         })
+    }
+
+    /// The same exchange, which counts who causes it.
+    #[must_use]
+    pub fn limited_by(self, limiter: Option<Arc<Limiter>>) -> Self {
+        Self { limiter, ..self }
+    }
+
+    /// Whom the limit counts where this caller causes an exchange.
+    pub(super) fn counted(&self, caller: &VerifiedCaller) -> Option<Counted> {
+        self.limiter.as_ref().map(|limiter| caller.counted_by(limiter.limit().by))
+    }
+
+    /// Counts an exchange that is about to begin.
+    ///
+    /// # Errors
+    /// [`ExchangeError::RateLimited`].
+    pub(super) fn admit(&self, counted: Option<Counted>) -> Result<(), ExchangeError> {
+        let (Some(limiter), Some(counted)) = (&self.limiter, counted) else { return Ok(()) };
+        limiter.admit(counted).map_err(ExchangeError::RateLimited)
     }
 
     /// The credentials that this exchange uses; they want tending.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::aadsts;
+use crate::limit::Exceeded;
 use crate::telemetry::ExchangeOutcome;
 
 /// Why there is no token B.
@@ -52,6 +53,8 @@ pub enum ExchangeError {
         /// Whether it has asked for that.
         throttled: bool,
     },
+    /// The caller causes more exchanges than it may; the identity provider was not asked.
+    RateLimited(Exceeded),
     /// The identity provider did not answer in time.
     Timeout,
 }
@@ -120,7 +123,11 @@ impl ExchangeError {
             | Self::Refused(refusal)
             | Self::BadToken(refusal)
             | Self::Misconfigured(refusal) => Some(refusal),
-            Self::NoCredential(_) | Self::Unavailable { .. } | Self::HeldBack { .. } | Self::Timeout => None,
+            Self::NoCredential(_)
+            | Self::Unavailable { .. }
+            | Self::HeldBack { .. }
+            | Self::RateLimited(_)
+            | Self::Timeout => None,
         }
     }
 
@@ -142,6 +149,7 @@ impl ExchangeError {
             Self::NoCredential(_) => "no_credential",
             Self::Unavailable { .. } => "unavailable",
             Self::HeldBack { .. } => "held_back",
+            Self::RateLimited(_) => "rate_limited",
             Self::Timeout => "timeout",
         })
     }

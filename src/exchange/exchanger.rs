@@ -9,6 +9,7 @@ use super::fetch::Fetcher;
 use super::flight::{Flights, Role};
 use super::lifetime::Phase;
 use super::token::TokenB;
+use crate::limit::Counted;
 use crate::telemetry::Metrics;
 
 /// Where a token B came from.
@@ -78,11 +79,15 @@ impl Exchanger {
             self.metrics.refusal_recalled();
             return self.serve_on(&key, refusal);
         }
-        let (role, outcome) = self.join(exchange, key, || principal.to_owned(), serves).await;
-        let source = self.count(role);
+        let counted = exchange.counted(principal.caller);
+        let (role, outcome) = self.join(exchange, key, counted, || principal.to_owned(), serves).await;
         match outcome {
-            Ok(token) => Ok((token, source)),
-            Err(error) => self.serve_on(&key, error),
+            Ok(token) => Ok((token, self.count(role))),
+            Err(error @ ExchangeError::RateLimited(_)) => self.serve_on(&key, error),
+            Err(error) => {
+                self.count(role);
+                self.serve_on(&key, error)
+            }
         }
     }
 
@@ -110,23 +115,28 @@ impl Exchanger {
 
     fn renew_beside(&self, exchange: &Arc<Exchange>, principal: Principal<'_>, key: Key) {
         let (exchanger, exchange, caller) = (self.clone(), Arc::clone(exchange), principal.to_owned());
+        let counted = exchange.counted(principal.caller);
         tokio::spawn(async move {
-            let (_, outcome) = exchanger.join(&exchange, key, || caller, |token| token.phase() == Phase::Fresh).await;
+            let is_fresh = |token: &TokenB| token.phase() == Phase::Fresh;
+            let (_, outcome) = exchanger.join(&exchange, key, counted, || caller, is_fresh).await;
             exchanger.metrics.renewal(&exchange.identity.name, outcome.is_ok());
         });
     }
 
-    /// Joins the fetch under way, or starts one unless a token that `suffices`, or a refusal, has just landed.
+    /// Joins the fetch under way, or starts one unless a token that `suffices`, or a refusal, has just landed. Only
+    /// whoever starts one is `counted`.
     async fn join(
         &self,
         exchange: &Arc<Exchange>,
         key: Key,
+        counted: Option<Counted>,
         caller: impl FnOnce() -> Caller,
         suffices: impl FnOnce(&TokenB) -> bool,
     ) -> (Role, Result<Arc<TokenB>, ExchangeError>) {
         let ready = || {
             let token = self.fetcher.tokens.find(&key).filter(|token| suffices(token));
-            token.map(Ok).or_else(|| self.fetcher.refusals.recall(&key).map(Err))
+            let landed = token.map(Ok).or_else(|| self.fetcher.refusals.recall(&key).map(Err));
+            landed.or_else(|| exchange.admit(counted).err().map(Err))
         };
         let fetch = || Arc::clone(&self.fetcher).fetch(Arc::clone(exchange), caller(), key);
         let (role, outcome) = self.flights.join(key, ready, fetch).await;

@@ -70,6 +70,7 @@ fn lifetime(error: &ExchangeError, longest: Duration) -> Option<Duration> {
         // What concerns the whole client is held by the endpoint.
         ExchangeError::Throttled { whole_client: true, .. }
         | ExchangeError::HeldBack { .. }
+        | ExchangeError::RateLimited(_)
         | ExchangeError::Timeout => None,
     }
 }

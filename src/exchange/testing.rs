@@ -27,6 +27,7 @@ pub(super) fn identity(name: &str, client_id: &str) -> Identity {
         clock_skew: Duration::ZERO,
         timeout: Duration::from_secs(10),
         key_refresh: Duration::from_hours(1),
+        exchange_limit: None,
     }
 }
 

@@ -7,6 +7,7 @@ use pingora::proxy::Session;
 
 use super::context::{RequestContext, Resend};
 use super::wellformed;
+use crate::rejection::Rejection;
 use crate::telemetry::Metrics;
 
 /// Writes the access line and counts the request.
@@ -21,13 +22,16 @@ pub(super) fn record(session: &Session, context: &RequestContext, metrics: &Metr
     let route = context.trail.route.as_ref().map_or("", |route| &*route.name);
     let took = context.started.elapsed();
     metrics.request(route, status_text, code, took);
+    if let Some((limit, by)) = context.rejection.as_ref().and_then(Rejection::exceeded) {
+        metrics.rate_limited(route, limit, by.as_str());
+    }
     let caller = context.trail.caller.as_deref();
     let credential = context.admission.as_ref().and_then(|admission| admission.credential.as_ref());
     let request = session.req_header();
     tracing::info!(
         status = status.map_or(0, |status| status.as_u16()),
         code,
-        reason = context.rejection.as_ref().map(crate::rejection::Rejection::reason).unwrap_or_default(),
+        reason = context.rejection.as_ref().map(Rejection::reason).unwrap_or_default(),
         found = context.rejection.as_ref().and_then(|rejection| rejection.found()),
         correlation_id = context.rejection.as_ref().and_then(|rejection| rejection.correlation_id()),
         connect_error = context.connect_error,

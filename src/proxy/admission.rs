@@ -115,10 +115,12 @@ impl Gate {
         let route = Arc::clone(route);
         trail.route = Some(Arc::clone(&route));
         route.check_length(declared_length(&request.headers).unwrap_or(0))?;
+        route.limits.admit_address(trail.whence.address)?;
         let token = bearer_token(&request.headers).map_err(bearer_rejection)?;
         let token_a = Digest::of(token.as_bytes());
         let caller = route.verifier.verify(token, &token_a).await.map_err(verify_rejection)?;
         trail.caller = Some(Arc::clone(&caller));
+        route.limits.admit_caller(&caller)?;
         let service = route.service(&caller)?;
         let principal = Principal { token, digest: &token_a, caller: &caller };
         let credential = match &service.exchange {

@@ -14,6 +14,7 @@ use crate::caller::Verifier;
 use crate::exchange::{Authenticator, Exchanger, TENDING_INTERVAL, Unusable};
 use crate::identity::Identity;
 use crate::idp::{ClientError, IdpClient};
+use crate::limit::Limiter;
 use crate::route::{RouteTable, Tie};
 use crate::telemetry::Metrics;
 
@@ -27,6 +28,8 @@ pub struct Gateway {
     verifiers: Arc<[Arc<Verifier>]>,
     /// Each once.
     authenticators: Arc<[Arc<Authenticator>]>,
+    /// All rate limits.
+    limiters: Arc<[Arc<Limiter>]>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) in_flight: Arc<IntGauge>,
     leaving: Arc<AtomicBool>,
@@ -73,18 +76,20 @@ impl Gateway {
     /// # Errors
     /// Whatever stands in the way; a checked configuration has nothing of the kind.
     pub fn new(settings: GatewaySettings, metrics: Arc<Metrics>) -> Result<Self, GatewayError> {
-        let party = |identity| party(identity, settings.cache_entries, &metrics);
+        let capacity = settings.cache_entries;
+        let party = |identity| party(identity, capacity, &metrics);
         let parties = settings.identities.into_iter().map(party).collect::<Result<Vec<_>, _>>()?;
         let mut routes = Vec::new();
         for settings in settings.routes {
             let Some(party) = parties.get(settings.identity) else { continue };
-            routes.push((settings.pattern.clone(), Arc::new(Route::new(settings, party, &metrics)?)));
+            routes.push((settings.pattern.clone(), Arc::new(Route::new(settings, party, capacity, &metrics)?)));
         }
         let routes = RouteTable::build(routes).map_err(GatewayError::Ties)?;
-        let exchanger = Exchanger::new(settings.cache_entries, settings.refusal_ttl, Arc::clone(&metrics));
+        let exchanger = Exchanger::new(capacity, settings.refusal_ttl, Arc::clone(&metrics));
         Ok(Self {
             verifiers: parties.iter().map(|party| Arc::clone(&party.verifier)).collect(),
             authenticators: authenticators(&parties, &routes).into(),
+            limiters: limiters(&parties, &routes),
             gate: Arc::new(Gate { edge: settings.edge, routes, exchanger }),
             in_flight: Arc::new(metrics.in_flight().clone()),
             metrics,
@@ -136,15 +141,18 @@ impl Gateway {
         self.metrics.cache_entries("caller", self.verifiers.iter().map(|verifier| verifier.remembered()).sum());
         self.metrics.cache_entries("token", self.gate.exchanger.remembered());
         self.metrics.cache_entries("refusal", self.gate.exchanger.remembered_refusals());
+        self.metrics.cache_entries("limit", self.limiters.iter().map(|limiter| limiter.len()).sum());
     }
 
     async fn sweep(self) {
         loop {
             tokio::time::sleep(SWEEP_INTERVAL).await;
-            let (verifiers, gate) = (Arc::clone(&self.verifiers), Arc::clone(&self.gate));
+            let (verifiers, limiters) = (Arc::clone(&self.verifiers), Arc::clone(&self.limiters));
+            let gate = Arc::clone(&self.gate);
             // Full caches take a while to look through; requests must not wait behind that.
             let swept = tokio::task::spawn_blocking(move || {
                 verifiers.iter().for_each(|verifier| verifier.sweep());
+                limiters.iter().for_each(|limiter| limiter.sweep());
                 gate.exchanger.sweep();
             });
             if swept.await.is_err() {
@@ -162,7 +170,13 @@ fn party(identity: Identity, cache_entries: usize, metrics: &Arc<Metrics>) -> Re
     let (name, credentials) = (Arc::clone(&identity.name), &identity.credentials);
     let authenticator = Authenticator::load(name, &identity.client_id, credentials, &client, Arc::clone(metrics));
     let authenticator = Arc::new(authenticator.map_err(GatewayError::Credential)?);
-    Ok(Party { identity, verifier: Arc::new(verifier), authenticator, client })
+    let limiter = identity.exchange_limit.map(|limit| Arc::new(Limiter::new(limit, cache_entries)));
+    Ok(Party { identity, verifier: Arc::new(verifier), authenticator, client, limiter })
+}
+
+fn limiters(parties: &[Party], routes: &RouteTable<Arc<Route>>) -> Arc<[Arc<Limiter>]> {
+    let of_routes = routes.iter().flat_map(|route| route.limits.limiters());
+    parties.iter().filter_map(|party| party.limiter.as_ref()).chain(of_routes).cloned().collect()
 }
 
 fn authenticators(parties: &[Party], routes: &RouteTable<Arc<Route>>) -> Vec<Arc<Authenticator>> {

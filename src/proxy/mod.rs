@@ -12,6 +12,7 @@ mod explain;
 mod gateway;
 mod origin;
 mod phases;
+mod rate_limits;
 mod raw_header;
 mod request_headers;
 mod resource_metadata;

@@ -4,12 +4,14 @@ use std::sync::Arc;
 
 use rustls_pki_types::CertificateDer;
 
+use super::rate_limits::RateLimits;
 use super::resource_metadata::{ResourceMetadata, ResourceMetadataSettings};
 use super::target::{Target, TargetSettings};
 use crate::caller::{Claims, Kind, Requirements, VerifiedCaller, Verifier};
 use crate::exchange::{Authenticator, Exchange, Grant, Unusable};
 use crate::identity::Identity;
 use crate::idp::{ClientError, IdpClient};
+use crate::limit::{Limiter, RateLimit};
 use crate::rejection::Rejection;
 use crate::route::Pattern;
 use crate::telemetry::Metrics;
@@ -35,6 +37,8 @@ pub struct RouteSettings {
     pub metadata: Option<ResourceMetadataSettings>,
     /// The longest request body, in bytes; none means any length.
     pub max_body: Option<u64>,
+    /// How many requests it admits; all of these hold.
+    pub rate_limits: Vec<RateLimit>,
 }
 
 /// What a route does for one kind of caller.
@@ -55,6 +59,7 @@ pub(super) struct Route {
     pub(super) verifier: Arc<Verifier>,
     pub(super) metadata: Option<ResourceMetadata>,
     max_body: Option<u64>,
+    pub(super) limits: RateLimits,
     users: Option<Service>,
     apps: Option<Service>,
 }
@@ -75,6 +80,8 @@ pub(super) struct Party {
     pub(super) authenticator: Arc<Authenticator>,
     /// Reaches the identity provider.
     pub(super) client: IdpClient,
+    /// Counts the exchanges that callers cause.
+    pub(super) limiter: Option<Arc<Limiter>>,
 }
 
 /// Why a route cannot be made ready.
@@ -85,13 +92,20 @@ pub(super) enum RouteError {
 }
 
 impl Route {
-    pub(super) fn new(settings: RouteSettings, party: &Party, metrics: &Arc<Metrics>) -> Result<Self, RouteError> {
+    /// `capacity` bounds how many callers each of its rate limits counts.
+    pub(super) fn new(
+        settings: RouteSettings,
+        party: &Party,
+        capacity: usize,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Self, RouteError> {
         let target = settings.target.ca.clone();
         let service = |service: ServiceSettings| Service::new(service, party, target.as_deref(), metrics);
         Ok(Self {
             name: settings.name,
             max_body: settings.max_body,
             metadata: settings.metadata.map(|metadata| ResourceMetadata::new(metadata, &settings.pattern.path)),
+            limits: RateLimits::new(&settings.rate_limits, capacity),
             users: settings.users.map(service).transpose()?,
             apps: settings.apps.map(service).transpose()?,
             target: Arc::new(Target::new(settings.target)),
@@ -155,11 +169,13 @@ impl Service {
         target_ca: Option<&[CertificateDer<'static>]>,
         metrics: &Arc<Metrics>,
     ) -> Result<Self, RouteError> {
-        let Party { identity, authenticator, client, .. } = party;
+        let Party { identity, authenticator, client, limiter, .. } = party;
         // The target's own token endpoint is vouched for by whoever vouches for the target.
         let asks_target = settings.grant.asks_target();
         let target = if asks_target { IdpClient::new(target_ca).map_err(RouteError::Client)? } else { client.clone() };
         let exchange = Exchange::new(identity, authenticator, client, &target, settings.grant, metrics);
-        Ok(Self { exchange: exchange.map_err(RouteError::Credential)?.map(Arc::new), require: settings.require })
+        let exchange = exchange.map_err(RouteError::Credential)?;
+        let exchange = exchange.map(|exchange| Arc::new(exchange.limited_by(limiter.clone())));
+        Ok(Self { exchange, require: settings.require })
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::caller::{InvalidToken, Lacking};
 use crate::exchange::ExchangeError;
+use crate::limit::{CountedBy, Exceeded};
 
 pub use party::{Party, Resource};
 pub use response::Refusal;
@@ -35,6 +36,8 @@ pub enum Rejection {
     AmbiguousToken,
     /// Token A is not good.
     InvalidToken(InvalidToken),
+    /// The caller sends more requests than the route admits.
+    RateLimited(Exceeded),
     /// Token A stands for an application, and the route acts on behalf of users.
     AppOnlyToken,
     /// Token A stands for a user, and the route serves applications on their own.
@@ -68,6 +71,7 @@ impl Rejection {
             Self::MissingToken => "no bearer token".to_owned(),
             Self::AmbiguousToken => "more than one credential in authorization".to_owned(),
             Self::InvalidToken(invalid) => invalid.reason().to_owned(),
+            Self::RateLimited(exceeded) => format!("more requests than the rate limit by {} admits", exceeded.by),
             Self::AppOnlyToken => "app-only token; the route serves users only".to_owned(),
             Self::UserToken => "a user's token; the route serves applications on their own only".to_owned(),
             Self::Lacking(Lacking::Scope(scope), _) => format!("token lacks scope {scope}"),
@@ -95,6 +99,15 @@ impl Rejection {
         error.refusal()?.correlation_id.as_deref()
     }
 
+    /// The rate limit that was exceeded: what it counts, and of whom.
+    pub fn exceeded(&self) -> Option<(&'static str, CountedBy)> {
+        match self {
+            Self::RateLimited(exceeded) => Some(("request", exceeded.by)),
+            Self::Exchange(ExchangeError::RateLimited(exceeded)) => Some(("exchange", exceeded.by)),
+            _ => None,
+        }
+    }
+
     /// How long the caller should wait, where waiting helps.
     fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -102,6 +115,9 @@ impl Rejection {
                 ExchangeError::Throttled { retry_after, .. } | ExchangeError::Unavailable { retry_after, .. },
             ) => Some(retry_after.unwrap_or(RETRY_AFTER)),
             Self::Exchange(ExchangeError::HeldBack { retry_after, .. }) => Some(*retry_after),
+            Self::RateLimited(exceeded) | Self::Exchange(ExchangeError::RateLimited(exceeded)) => {
+                Some(exceeded.retry_after)
+            }
             Self::Exchange(ExchangeError::Timeout) | Self::NoKeys => Some(RETRY_AFTER),
             _ => None,
         }
@@ -114,6 +130,9 @@ fn exchange_reason(error: &ExchangeError) -> String {
         ExchangeError::HeldBack { throttled: true, .. } => "identity provider has asked us to wait".to_owned(),
         ExchangeError::HeldBack { .. } => {
             "token endpoint is not asked: it has failed several times in a row".to_owned()
+        }
+        ExchangeError::RateLimited(exceeded) => {
+            format!("more exchanges than the exchange limit by {} admits", exceeded.by)
         }
         ExchangeError::Timeout => "token endpoint did not answer in time".to_owned(),
         _ => error.refusal().map_or_else(String::new, |refusal| {

@@ -147,6 +147,7 @@ impl Rejection {
                 ..row(S::UNAUTHORIZED, "missing_token", "The request carries no bearer token")
             },
             Self::InvalidToken(_) => invalid_token_row(),
+            Self::RateLimited(_) => row(S::TOO_MANY_REQUESTS, "rate_limited", RATE_LIMITED),
             Self::AppOnlyToken => {
                 row(S::FORBIDDEN, "app_only_token", "The route acts on behalf of users; this token has none")
             }
@@ -197,6 +198,7 @@ fn exchange_row(error: &ExchangeError) -> Row {
         ExchangeError::Unavailable { .. } | ExchangeError::HeldBack { throttled: false, .. } => {
             row(S::SERVICE_UNAVAILABLE, "idp_unavailable", IDP_UNAVAILABLE)
         }
+        ExchangeError::RateLimited(_) => row(S::TOO_MANY_REQUESTS, "rate_limited", RATE_LIMITED),
         ExchangeError::Timeout => row(S::GATEWAY_TIMEOUT, "idp_timeout", "The identity provider takes too long"),
     }
 }
@@ -233,7 +235,10 @@ fn grpc_status(status: StatusCode) -> &'static str {
         StatusCode::FORBIDDEN => "7",
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => "12",
         StatusCode::GATEWAY_TIMEOUT => "4",
-        StatusCode::PAYLOAD_TOO_LARGE | StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "8",
+        StatusCode::PAYLOAD_TOO_LARGE
+        | StatusCode::URI_TOO_LONG
+        | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+        | StatusCode::TOO_MANY_REQUESTS => "8",
         StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE => "14",
         _ => "13",
     }
@@ -246,6 +251,7 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     }
 }
 
+const RATE_LIMITED: &str = "The caller sends too many requests";
 const IDP_UNAVAILABLE: &str = "The identity provider cannot be reached";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");

@@ -21,6 +21,7 @@ pub struct Metrics {
     lookups: IntCounterVec,
     entries: IntGaugeVec,
     renewals: IntCounterVec,
+    rate_limited: IntCounterVec,
     idp_errors: IntCounterVec,
     credential_reloads: IntCounterVec,
     certificate_ends: IntGaugeVec,
@@ -65,6 +66,10 @@ impl Metrics {
             renewals: register(
                 &registry,
                 IntCounterVec::new(opts("renewals_total", RENEWALS), &["identity", "outcome"])?,
+            )?,
+            rate_limited: register(
+                &registry,
+                IntCounterVec::new(opts("rate_limited_total", RATE_LIMITED), &["route", "limit", "by"])?,
             )?,
             idp_errors: register(
                 &registry,
@@ -134,7 +139,7 @@ impl Metrics {
         self.lookups.with_label_values(&["caller", "miss"]).inc();
     }
 
-    /// The number of entries of a cache, `token`, `caller` or `refusal`.
+    /// The number of entries of a cache, `token`, `caller` or `refusal`, or of those that rate limits count (`limit`).
     pub fn cache_entries(&self, cache: &str, entries: usize) {
         self.entries.with_label_values(&[cache]).set(whole(entries));
     }
@@ -153,6 +158,11 @@ impl Metrics {
     /// A token was renewed beside requests, or could not be.
     pub fn renewal(&self, identity: &str, succeeded: bool) {
         self.renewals.with_label_values(&[identity, outcome(succeeded)]).inc();
+    }
+
+    /// A request was refused for a rate limit: `limit` is what it counts, `request` or `exchange`.
+    pub fn rate_limited(&self, route: &str, limit: &str, by: &str) {
+        self.rate_limited.with_label_values(&[route, limit, by]).inc();
     }
 
     /// The identity provider refused an exchange: `error` and the number behind `AADSTS`, each `other` where unknown.
@@ -238,9 +248,10 @@ const EXCHANGES: &str = "Exchanges of a token A for a token B at the identity pr
 const EXCHANGE_SECONDS: &str = "How long exchanges took, retry included.";
 const LOOKUPS: &str =
     "Look-ups in the caches of tokens B (token), verified tokens A (caller) and refused exchanges (refusal).";
-const ENTRIES: &str =
-    "Entries of the caches of tokens B (token), verified tokens A (caller) and refused exchanges (refusal).";
+const ENTRIES: &str = "Entries of the caches of tokens B (token), verified tokens A (caller) and refused exchanges (refusal), and callers \
+     that rate limits count (limit).";
 const RENEWALS: &str = "Renewals of tokens B beside requests, by outcome.";
+const RATE_LIMITED: &str = "Requests refused for a rate limit, by what it counts (request, exchange) and of whom.";
 const IDP_ERRORS: &str = "Refusals of the identity provider, by error and by the number behind AADSTS.";
 const CREDENTIAL_RELOADS: &str = "Readings of a credential whose file had changed, by outcome.";
 const CERTIFICATE_ENDS: &str = "When the certificate ends by which an identity authenticates, in seconds since 1970.";

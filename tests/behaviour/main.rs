@@ -18,6 +18,7 @@ mod forward;
 mod grants;
 mod paths;
 mod providers;
+mod rate_limits;
 mod refusals;
 mod relay;
 mod relay_body;

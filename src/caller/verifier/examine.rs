@@ -242,6 +242,7 @@ mod tests {
             clock_skew: std::time::Duration::ZERO,
             timeout: std::time::Duration::from_secs(1),
             key_refresh: std::time::Duration::from_hours(1),
+            exchange_limit: None,
         };
         let metrics = Arc::new(Metrics::new().unwrap());
         Verifier::new(Arc::new(identity), &IdpClient::new(None).unwrap(), 10, metrics)

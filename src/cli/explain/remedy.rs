@@ -32,6 +32,7 @@ pub(super) fn remedy(case: &Case<'_>, rejection: &Rejection) -> String {
         Rejection::NoKeys => "the proxy must reach the identity provider's discovery document and keys",
         Rejection::TargetUnavailable | Rejection::TargetTimeout => "the target must be reachable and answer in time",
         Rejection::BrokenRequest => "the caller must send the whole request",
+        Rejection::RateLimited(_) => "the caller must send fewer requests, or \"rate_limit\" of the route admit more",
         Rejection::Internal => "the log of the proxy says more",
     };
     fixed.to_owned()
@@ -97,7 +98,9 @@ fn exchange_remedy(error: &ExchangeError) -> String {
             "the operator must correct the registration or routes.yaml; the hint says how"
         }
         ExchangeError::NoCredential(_) => "the operator must make the credential available",
-        ExchangeError::Throttled { .. } | ExchangeError::HeldBack { .. } => "wait, and find out who asks so often",
+        ExchangeError::Throttled { .. } | ExchangeError::HeldBack { .. } | ExchangeError::RateLimited(_) => {
+            "wait, and find out who asks so often"
+        }
         ExchangeError::Unavailable { .. } | ExchangeError::Timeout => {
             "the identity provider must be reachable from here and answer in time"
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::text::{CLIENT_ID, LABEL, is_client_id, is_label, with_lower_case_guid};
-use super::{Checker, Range, Refused, credential, pem, provider};
+use super::{Checker, Range, Refused, credential, pem, provider, rate_limit};
 use crate::config::document::Node;
 use crate::config::file;
 use crate::config::findings::{quoted, quoted_choice, suggestion};
@@ -36,6 +36,10 @@ pub(super) fn identity(
     let clock_skew = checker.duration(&identity.clock_skew, node.key("clock_skew"), &CLOCK_SKEW);
     let timeout = checker.duration(&identity.timeout, node.key("timeout"), &TIMEOUT);
     let key_refresh = checker.duration(&identity.key_refresh, node.key("key_refresh"), &KEY_REFRESH);
+    let exchange_limit = identity
+        .exchange_limit
+        .map(|limit| rate_limit::exchange_limit(checker, &limit, node.key("exchange_limit")).ok_or(Refused));
+    let exchange_limit = exchange_limit.transpose();
     let registered = registered?;
     Some(Identity {
         name: name.into(),
@@ -50,6 +54,7 @@ pub(super) fn identity(
         clock_skew: clock_skew?,
         timeout: timeout?,
         key_refresh: key_refresh?,
+        exchange_limit: exchange_limit.ok()?,
     })
 }
 

@@ -10,6 +10,7 @@ mod listener;
 mod network;
 mod pem;
 mod provider;
+mod rate_limit;
 mod requirements;
 mod resource_metadata;
 mod route;

@@ -6,7 +6,7 @@ use super::address::path_fault;
 use super::identity::Names;
 use super::resource_metadata::{Described, metadata};
 use super::size::SizeRange;
-use super::{Checker, Refused, grant, target};
+use super::{Checker, Refused, grant, rate_limit, target};
 use crate::config::document::Node;
 use crate::config::file;
 use crate::config::findings::quoted;
@@ -38,6 +38,10 @@ pub(super) fn route(
         .take()
         .map(|size| checker.size(&size, node.key("max_body"), &MAX_BODY).ok_or(Refused))
         .transpose();
+    let rate_limits = match route.rate_limit.take() {
+        Some(limits) => rate_limit::rate_limits(checker, &limits.0, node.key("rate_limit")),
+        None => Some(Vec::new()),
+    };
     let services = grant::services(checker, grant::Asked::of(route), node);
     let services = services?;
     Some(RouteSettings {
@@ -50,6 +54,7 @@ pub(super) fn route(
         apps: services.apps,
         metadata: metadata.ok()?,
         max_body: max_body.ok()?,
+        rate_limits: rate_limits?,
     })
 }
 

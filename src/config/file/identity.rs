@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::credentials::Credentials;
+use super::rate_limit::RateLimit;
 use crate::config::values::DurationText;
 
 /// One registration (Microsoft Entra ID: app registration) in whose name tokens are accepted and acquired.
@@ -76,6 +77,10 @@ pub(in crate::config) struct Identity {
     /// How often the signing keys are fetched anew: 1m to 24h. Default: 12h. A withdrawn key is trusted for so long.
     #[serde(default = "default_key_refresh")]
     pub(in crate::config) key_refresh: DurationText,
+    /// How many exchanges each caller may cause, renewals included, whatever its routes; `by` is `user` or `client`.
+    /// Whoever waits for an exchange under way, or is served from memory, is not counted. Beyond it requests are answered
+    /// 429. Default: any number. One caller with ever new tokens can then have the whole application throttled.
+    pub(in crate::config) exchange_limit: Option<RateLimit>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize, Serialize, JsonSchema)]

@@ -6,6 +6,7 @@ mod credential;
 mod credentials;
 mod identity;
 mod limits;
+mod rate_limit;
 mod route;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use super::values::DurationText;
 pub(super) use credential::{AuthMethod, Credential, ManagedIdentity, WorkloadIdentity};
 pub(super) use identity::{Algorithm, Cloud, Identity};
 pub(super) use limits::Limits;
+pub(super) use rate_limit::{CountedBy, RateLimit};
 pub(super) use route::{
     AppOnly, Grant, Matching, Require, ResourceMetadata, Route, Saml, SamlHeader, SamlTokenEndpoint, SamlVersion,
     TokenExchange,
@@ -135,7 +137,8 @@ pub(in crate::config) enum LogLevel {
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::config) struct Cache {
-    /// The bound of each cache. When a cache is full, its oldest entry makes room. Default: 100000.
+    /// The bound of each cache, and of the callers that each rate limit counts. When a cache is full, its oldest entry
+    /// makes room. Default: 100000.
     #[schemars(range(min = 1, max = 10_000_000))]
     pub(in crate::config) max_entries: u32,
     /// How long a refusal of the identity provider (a step-up, a missing consent, a revoked token) is repeated to the

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::credential::Credential;
+use super::rate_limit::RateLimits;
 use crate::config::values::{SizeText, Target};
 
 /// One route: which requests take it, where they go, and with which token.
@@ -67,6 +68,9 @@ pub(in crate::config) struct Route {
     /// be is broken off on its way, so that the target never sees its end. A stream is one body. What is sent on a
     /// WebSocket is none. Default: any length.
     pub(in crate::config) max_body: Option<SizeText>,
+    /// How many requests each caller may send: one limit, or up to four that must all admit a request. Beyond it requests
+    /// are answered 429. Default: any number.
+    pub(in crate::config) rate_limit: Option<RateLimits>,
 }
 
 /// What a route tells clients about getting tokens. All of it is public.

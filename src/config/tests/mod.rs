@@ -6,6 +6,7 @@ mod files;
 mod grant;
 mod identity;
 mod provider;
+mod rate_limit;
 mod readme;
 mod resource_metadata;
 mod route;
