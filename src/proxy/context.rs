@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::admission::{Admission, Trail};
 use super::correlation::Correlation;
+use super::switching::Ear;
 use crate::rejection::Rejection;
 
 /// The context of a request.
@@ -21,8 +22,10 @@ pub struct RequestContext {
     /// The caller's own `Authorization`: needed for a second exchange, and to make sure that it does not leave.
     pub(super) authorization: Option<HeaderValue>,
     pub(super) caller_version: Version,
-    /// Whether it asks to go on as a WebSocket.
-    pub(super) websocket: bool,
+    /// Whether it asks to go on as a WebSocket; what then listens to the target.
+    pub(super) websocket: Option<Ear>,
+    /// Whether the caller keeps its body back until it is told to go on (RFC 9110 section 10.1.1).
+    pub(super) awaits_continue: bool,
     /// How many times a connection to the target was tried.
     pub(super) connects: usize,
     pub(super) resend: Resend,
@@ -68,7 +71,8 @@ impl RequestContext {
             admission: None,
             authorization: None,
             caller_version: Version::HTTP_11,
-            websocket: false,
+            websocket: None,
+            awaits_continue: false,
             connects: 0,
             resend: Resend::Unused,
             body_bytes: 0,

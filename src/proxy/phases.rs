@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, HOST, HeaderValue, UPGRADE};
+use http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderValue, UPGRADE};
 use http::{HeaderMap, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -20,8 +20,9 @@ use super::context::{RequestContext, Resend};
 use super::correlation::Correlation;
 use super::gateway::Gateway;
 use super::request_headers::{self, Forwarding};
+use super::switching::Ear;
 use super::whence::Whence;
-use super::{access_log, origin, respond, response_headers, tripwire, wellformed};
+use super::{access_log, http2, interim, origin, respond, response_headers, tripwire, wellformed};
 use crate::rejection::Rejection;
 
 #[async_trait]
@@ -65,7 +66,7 @@ impl ProxyHttp for Gateway {
         context.turned_to_target = Some(tokio::time::Instant::now());
         let target = &admitted(context)?.route.target;
         let unresolved = || Error::explain(ErrorType::ConnectNoRoute, "the target's name does not resolve").into_up();
-        target.peer(context.websocket).await.ok_or_else(unresolved)
+        target.peer(context.websocket.as_ref()).await.ok_or_else(unresolved)
     }
 
     async fn upstream_request_filter(
@@ -80,7 +81,7 @@ impl ProxyHttp for Gateway {
         context.body_bytes = 0;
         let forwarding = forwarding(session, &context.trail.whence);
         request_headers::prepare(request, admission, correlation, forwarding)?;
-        if !context.websocket {
+        if context.websocket.is_none() {
             request.remove_header(&CONNECTION);
             request.remove_header(&UPGRADE);
         }
@@ -93,6 +94,12 @@ impl ProxyHttp for Gateway {
             );
             context.rejection = Some(Rejection::Ambiguous(tripwire::REASON));
             return Err(Error::explain(ErrorType::HTTPStatus(400), tripwire::REASON));
+        }
+        if let Some(ear) = &context.websocket {
+            ear.close();
+        }
+        if request.version == Version::HTTP_2 {
+            interim::meet_expectation(session, request, context).await?;
         }
         Ok(())
     }
@@ -121,8 +128,10 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         context: &mut RequestContext,
     ) -> Result<()> {
-        if response.status == StatusCode::SWITCHING_PROTOCOLS && !context.websocket {
-            return Err(Error::explain(ErrorType::InvalidHTTPHeader, "nobody asked for an upgrade").into_up());
+        if response.status == StatusCode::SWITCHING_PROTOCOLS
+            && (context.websocket.is_none() || !wellformed::names_websocket(&response.headers))
+        {
+            return Err(Error::explain(ErrorType::InvalidHTTPHeader, "nobody asked for this upgrade").into_up());
         }
         if response.status == StatusCode::UNAUTHORIZED {
             self.answer_unauthorized(session, response, context).await?;
@@ -151,16 +160,15 @@ impl ProxyHttp for Gateway {
         context: &mut RequestContext,
     ) -> Result<()> {
         self.announce_leaving(session, context);
-        if !response.status.is_informational() {
-            context.answered = Some(tokio::time::Instant::now());
-        }
         response_headers::prepare(response, context.caller_version);
-        if response.status == StatusCode::SWITCHING_PROTOCOLS {
-            session.set_read_timeout(None);
-        }
-        if context.caller_version == Version::HTTP_10 && !response.headers.contains_key(CONTENT_LENGTH) {
-            // Only the end of the connection tells this caller where the body ends.
-            session.set_keepalive(None);
+        match response.status {
+            StatusCode::CONTINUE => context.awaits_continue = false,
+            StatusCode::SWITCHING_PROTOCOLS => session.set_read_timeout(None),
+            status if status.is_informational() => {}
+            _ => {
+                context.answered = Some(tokio::time::Instant::now());
+                interim::precede_answer(session, response, context).await?;
+            }
         }
         Ok(())
     }
@@ -194,7 +202,11 @@ impl ProxyHttp for Gateway {
         if context.resend == Resend::Due {
             context.resend = Resend::Done;
             error.set_retry(true);
-        } else if !session.req_header().method.is_idempotent() || session.as_ref().retry_buffer_truncated() {
+        } else if session.as_ref().retry_buffer_truncated() {
+            error.set_retry(false);
+        } else if http2::was_refused(&error) {
+            error.set_retry(context.connects < MAX_CONNECTS);
+        } else if !session.req_header().method.is_idempotent() {
             error.set_retry(false);
         } else {
             error.retry.decide_reuse(client_reused);
@@ -203,7 +215,10 @@ impl ProxyHttp for Gateway {
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut RequestContext) -> FailToProxy {
-        let answered = session.response_written().is_some_and(|response| !response.status.is_informational());
+        let answered = session.response_written().is_some_and(|response| interim::is_final(response.status));
+        if answered && interim::is_body_withheld(error, context) {
+            return FailToProxy { error_code: 0, can_reuse_downstream: false };
+        }
         if !matches!(error.etype(), ErrorType::HTTPStatus(_)) {
             context.fault = Some((error.esource().clone(), error.etype().clone()));
         }
@@ -212,6 +227,7 @@ impl ProxyHttp for Gateway {
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         };
         if answered {
+            respond::break_off(session, &rejection).await;
             context.rejection = Some(rejection);
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         }
@@ -250,7 +266,7 @@ impl ProxyHttp for Gateway {
 impl Gateway {
     /// A WebSocket is one request for as long as it lasts, and HTTP/2 has its own farewell.
     fn announce_leaving(&self, session: &mut Session, context: &RequestContext) {
-        if self.is_leaving() && !context.websocket {
+        if self.is_leaving() && context.websocket.is_none() {
             session.set_keepalive(None);
         }
     }
@@ -265,11 +281,14 @@ fn prepare_session(session: &mut Session, context: &mut RequestContext) {
         authorization.set_sensitive(true);
     }
     context.caller_version = request.version;
-    context.websocket = wellformed::asks_for_websocket(request);
+    context.awaits_continue = wellformed::awaits_continue(request);
+    context.websocket = wellformed::asks_for_websocket(request).then(Ear::default);
     if session.as_ref().get_keepalive().is_some() {
         session.set_keepalive(Some(KEEPALIVE.as_secs()));
     }
     session.set_write_timeout(Some(WRITE_TIMEOUT));
+    // HTTP/1.0 knows no interim answers (RFC 9110 section 15.2).
+    session.as_mut().set_ignore_info_resp(context.caller_version == Version::HTTP_10);
     // Without this, the bytes of a second request end the connection before the first one is answered.
     session.as_mut().set_pipelining_enabled(true);
 }

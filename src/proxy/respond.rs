@@ -30,12 +30,36 @@ pub(super) async fn refuse(
     let party = context.trail.party(metadata.as_deref());
     let request_id = context.correlation.as_ref().map_or("", |names| names.request_id());
     let request = session.req_header();
-    let grpc = request.headers.get(CONTENT_TYPE).filter(|value| value.as_bytes().starts_with(b"application/grpc"));
-    let refusal = rejection.response(party, request_id, grpc);
+    let refusal = rejection.response(party, request_id, grpc_type(&request.headers));
     let bodiless = request.method == Method::HEAD || refusal.body.is_empty();
-    keep_connection(session);
     context.rejection = Some(rejection);
-    send(session, refusal.status, refusal.headers, refusal.body, bodiless).await
+    let withheld = context.awaits_continue && !session.as_mut().is_body_done();
+    if withheld {
+        // Whether the body still comes is for the caller to decide; what follows could be that or another request.
+        session.set_keepalive(None);
+    }
+    keep_connection(session);
+    send(session, refusal.status, refusal.headers, refusal.body, bodiless).await?;
+    if withheld {
+        // A caller that sends it all the same gets to read the answer. Where it does not, there is nothing to read.
+        let _ = session.as_mut().drain_request_body().await;
+    }
+    Ok(())
+}
+
+/// Ends an answer that has begun and cannot be completed: a gRPC caller of HTTP/2 is told why in the trailers, others
+/// see it break off.
+pub(super) async fn break_off(session: &mut Session, rejection: &Rejection) {
+    let grpc = session.response_written().is_some_and(|response| grpc_type(&response.headers).is_some());
+    if grpc && session.as_ref().is_http2() {
+        // Where they do not get through, nobody is left to be told.
+        let _ = session.as_mut().write_response_trailers(rejection.grpc_trailers()).await;
+    }
+}
+
+/// The `content-type` of a message of gRPC.
+fn grpc_type(headers: &HeaderMap) -> Option<&HeaderValue> {
+    headers.get(CONTENT_TYPE).filter(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// Answers a request for the metadata of a route. They are for everybody, pages of other origins and caches included,

@@ -7,8 +7,8 @@ use http::{StatusCode, Version};
 use memchr::memmem;
 use pingora::http::ResponseHeader;
 
-/// Removes what concerned only the connection to the target (RFC 9110 section 7.6.1), and fits the answer to a caller
-/// that speaks HTTP/1.0. Everything else stays as it came, each value in its place.
+/// Removes what concerned only the connection to the target (RFC 9110 section 7.6.1), announces no trailers where they
+/// stay behind, and fits the answer to a caller that speaks HTTP/1.0. Everything else stays as it came, each value in its place.
 pub(super) fn prepare(response: &mut ResponseHeader, caller_version: Version) {
     let upgraded = response.status == StatusCode::SWITCHING_PROTOCOLS;
     if !upgraded {
@@ -25,9 +25,11 @@ pub(super) fn prepare(response: &mut ResponseHeader, caller_version: Version) {
     for name in ["keep-alive", "proxy-connection", "proxy-authentication-info"] {
         response.remove_header(name);
     }
-    if caller_version == Version::HTTP_10 && response.headers.contains_key(TRANSFER_ENCODING) {
-        response.remove_header(&TRANSFER_ENCODING);
+    if caller_version != Version::HTTP_2 || response.version != Version::HTTP_2 {
         response.remove_header(&TRAILER);
+    }
+    if caller_version == Version::HTTP_10 {
+        response.remove_header(&TRANSFER_ENCODING);
     }
 }
 
@@ -78,6 +80,7 @@ mod tests {
             ("Proxy-Authenticate", b"Basic"),
             ("WWW-Authenticate", b"Bearer  a=\"\xe9\" ,b"),
             ("WWW-Authenticate", b"Negotiate"),
+            ("Trailer", b"X-Sum"),
             ("X-End", b"2"),
         ]);
         prepare(&mut relayed, Version::HTTP_11);

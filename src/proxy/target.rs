@@ -14,6 +14,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
 use super::addresses::Addresses;
+use super::switching::{self, Ear};
 
 /// `target` of a route.
 #[derive(Debug, Clone)]
@@ -91,18 +92,25 @@ impl Target {
         path
     }
 
-    /// The next address in turn, ready for Pingora; `None` while the name has never resolved.
-    pub(super) async fn peer(&self, websocket: bool) -> Option<Box<HttpPeer>> {
+    /// The next address in turn, ready for Pingora; `None` while the name has never resolved. A request for a WebSocket
+    /// comes with the ear that is to listen to the target.
+    pub(super) async fn peer(&self, websocket: Option<&Ear>) -> Option<Box<HttpPeer>> {
         let address = self.addresses.next().await?;
         let mut peer = Box::new(self.template.clone());
         peer._address = pingora::protocols::l4::socket::SocketAddr::Inet(address);
-        if websocket {
-            // It may be silent for much longer than an answer, and exists in HTTP/1.1 only.
-            peer.options.read_timeout = Some(self.settings.read_timeout.max(WEBSOCKET_SILENCE));
-            peer.options.alpn = ALPN::H1;
+        if let Some(ear) = websocket {
+            for_websocket(&mut peer, ear, self.settings.read_timeout);
         }
         Some(peer)
     }
+}
+
+/// A WebSocket may be silent for much longer than an answer, and exists in HTTP/1.1 only. Its connection is its own.
+fn for_websocket(peer: &mut HttpPeer, ear: &Ear, read_timeout: Duration) {
+    peer.options.read_timeout = Some(read_timeout.max(WEBSOCKET_SILENCE));
+    peer.options.alpn = ALPN::H1;
+    peer.options.custom_l4 = Some(Arc::new(switching::Connect(ear.clone())));
+    peer.group_key = !peer.group_key;
 }
 
 /// A host that is no header value is no host either; the configuration has made sure of that.
@@ -126,7 +134,9 @@ fn template(settings: &TargetSettings) -> HttpPeer {
     options.idle_timeout = Some(IDLE_TIMEOUT);
     if settings.http2 {
         options.alpn = ALPN::H2;
-        options.max_h2_streams = MAX_H2_STREAMS;
+        options.max_h2_streams = MAX_H2_STREAMS as usize;
+        options.h2_stream_window_size = Some(STREAM_WINDOW);
+        options.h2_connection_window_size = Some(STREAM_WINDOW * MAX_H2_STREAMS);
     }
     if let Some(certificates) = &settings.ca {
         // A certificate that cannot be parsed vouches for nobody; with none left, Pingora refuses to connect.
@@ -156,7 +166,10 @@ const WEBSOCKET_SILENCE: Duration = Duration::from_hours(1);
 /// How long an unused connection is kept: below the keep-alive of common servers.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Requests at once on one HTTP/2 connection.
-const MAX_H2_STREAMS: usize = 100;
+const MAX_H2_STREAMS: u32 = 100;
+/// The bytes of one answer that may wait for a slow caller. A connection has room for as many of all its answers, so
+/// that no caller holds up another's.
+const STREAM_WINDOW: u32 = 512 * 1024;
 
 #[cfg(test)]
 mod tests {

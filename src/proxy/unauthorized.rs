@@ -23,8 +23,9 @@ impl Gateway {
         context: &mut RequestContext,
     ) -> Result<()> {
         self.forget_credential(context);
-        let resendable =
-            context.resend == Resend::Unused && !context.websocket && !session.as_ref().retry_buffer_truncated();
+        let resendable = context.resend == Resend::Unused
+            && context.websocket.is_none()
+            && !session.as_ref().retry_buffer_truncated();
         let admission = context.admission.as_ref();
         let Some((admission, credential)) = admission.and_then(|it| Some((it, it.credential.as_ref()?))) else {
             return Ok(());

@@ -1,7 +1,7 @@
 //! What of a request, beyond its path, could be read in two ways: such requests are refused before anything is decided.
 
 use http::header::{
-    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING, UPGRADE,
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use pingora::http::RequestHeader;
@@ -118,12 +118,28 @@ pub(super) fn check_method_override(headers: &HeaderMap) -> Result<(), Rejection
     Ok(())
 }
 
+/// Whether the caller waits to be told that its body is wanted (RFC 9110 section 10.1.1).
+pub(super) fn awaits_continue(request: &RequestHeader) -> bool {
+    let expects = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"100-continue");
+    request.version == Version::HTTP_11 && request.headers.get(EXPECT).is_some_and(expects)
+}
+
 /// Whether the request asks to go on as a WebSocket (RFC 6455 section 4.1): the one upgrade that is passed on, and only
-/// where it is asked of this connection.
+/// where it is asked of this connection, by a `GET` without a body.
 pub(super) fn asks_for_websocket(request: &RequestHeader) -> bool {
-    let upgrade = request.headers.get(UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
-    let asked = connection_options(&request.headers).any(|option| option.eq_ignore_ascii_case(b"upgrade"));
-    request.version == Version::HTTP_11 && upgrade && asked
+    let headers = &request.headers;
+    let asked = || connection_options(headers).any(|option| option.eq_ignore_ascii_case(b"upgrade"));
+    let has_body =
+        || headers.contains_key(TRANSFER_ENCODING) || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
+    let plain = request.version == Version::HTTP_11 && request.method == Method::GET;
+    plain && names_websocket(headers) && asked() && !has_body()
+}
+
+/// Whether `Upgrade` names the WebSocket protocol and nothing else.
+pub(super) fn names_websocket(headers: &HeaderMap) -> bool {
+    let mut protocols = headers.get_all(UPGRADE).iter();
+    let named = protocols.next().is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    named && protocols.next().is_none()
 }
 
 /// The longest method, in bytes.
@@ -200,6 +216,14 @@ mod tests {
             |upgrade, connection| asks_for_websocket(&request(&[("upgrade", upgrade), ("connection", connection)]));
         assert!(asks("WebSocket", "keep-alive, Upgrade"));
         assert!(!asks("websocket", "keep-alive") && !asks("h2c", "Upgrade, HTTP2-Settings"));
+        let handshake = [("upgrade", "websocket"), ("connection", "upgrade")];
+        for body in [("content-length", "1"), ("transfer-encoding", "chunked"), ("upgrade", "h2c")] {
+            assert!(!asks_for_websocket(&request(&[handshake[0], handshake[1], body])), "{body:?}");
+        }
+        assert!(asks_for_websocket(&request(&[handshake[0], handshake[1], ("content-length", "0")])));
+        let mut post = request(&handshake);
+        post.set_method(Method::POST);
+        assert!(!asks_for_websocket(&post));
     }
 
     #[test]

@@ -92,6 +92,15 @@ impl Rejection {
         Refusal { status: row.status, code: row.code, headers, body }
     }
 
+    /// The trailers that end a gRPC call whose answer has begun.
+    pub fn grpc_trailers(&self) -> HeaderMap {
+        let row = self.row();
+        let mut trailers = HeaderMap::with_capacity(2);
+        insert(&mut trailers, GRPC_STATUS, grpc_status(row.status));
+        insert(&mut trailers, GRPC_MESSAGE, row.title);
+        trailers
+    }
+
     fn common_headers(&self, request_id: &str) -> HeaderMap {
         let mut headers = HeaderMap::with_capacity(8);
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -26,7 +26,7 @@ impl Log for Foreign {
 
     fn log(&self, record: &Record<'_>) {
         match record.level() {
-            Level::Error if is_about_a_connection(record) => {
+            Level::Error | Level::Warn if is_about_a_connection(record) => {
                 tracing::debug!(library = record.target(), "{}", record.args());
             }
             Level::Error => tracing::error!(library = record.target(), "{}", record.args()),
@@ -50,12 +50,16 @@ fn is_about_a_connection(record: &Record<'_>) -> bool {
 
 /// How Pingora begins what it says of connections. One to a target that cannot be reused is replaced, one of a caller
 /// is the caller's matter.
-const CONNECTION_MATTERS: [&str; 5] = [
+const CONNECTION_MATTERS: [&str; 9] = [
     "Downstream handshake",
     "Fail to proxy:",
     "failed to send error response",
     "failed to acquire reusable stream",
     "H2 handshake error",
+    "Respond header is already sent",
+    "Upstream h2 body send error",
+    "send error, draining read buf",
+    "Try to write body after end of stream",
 ];
 
 fn tells_of_refusals(metadata: &Metadata<'_>) -> bool {

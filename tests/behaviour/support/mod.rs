@@ -1,6 +1,7 @@
 //! A world for a test: emulator, sample target and proxy, each on a port of its own, and what went through them.
 
 pub mod gate;
+pub mod http2;
 pub mod log;
 pub mod provider;
 pub mod raw;

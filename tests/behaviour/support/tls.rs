@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
+use obo_proxy::server::install_crypto_provider;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
@@ -72,19 +73,28 @@ impl Authority {
 
     /// A connection of an HTTP/2 caller to the proxy.
     pub async fn http2_caller(&self, proxy: &TlsProxy) -> h2::client::SendRequest<Bytes> {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(self.file()).unwrap()).unwrap();
-        let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        let stream = TcpStream::connect(proxy.address).await.unwrap();
-        let name = ServerName::try_from(NAME).unwrap();
-        let stream = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
-        let (sender, connection) = h2::client::handshake(stream).await.unwrap();
+        let (sender, connection) = h2::client::handshake(self.connect(proxy, b"h2").await).await.unwrap();
         tokio::spawn(connection);
         sender.ready().await.unwrap()
     }
 
+    /// A connection of an HTTP/1.1 caller to the proxy.
+    pub async fn http1_caller(&self, proxy: &TlsProxy) -> Wire<tokio_rustls::client::TlsStream<TcpStream>> {
+        Wire::new(self.connect(proxy, b"http/1.1").await)
+    }
+
+    async fn connect(&self, proxy: &TlsProxy, protocol: &[u8]) -> tokio_rustls::client::TlsStream<TcpStream> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(self.file()).unwrap()).unwrap();
+        let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        config.alpn_protocols = vec![protocol.to_vec()];
+        let stream = TcpStream::connect(proxy.address).await.unwrap();
+        let name = ServerName::try_from(NAME).unwrap();
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
+    }
+
     fn server_config(&self, name: &str, protocol: &[u8]) -> ServerConfig {
+        install_crypto_provider();
         let issued = self.issue(name);
         let chain = vec![CertificateDer::from_pem_file(&issued.certificate).unwrap()];
         let key = PrivateKeyDer::from_pem_file(&issued.private_key).unwrap();
@@ -168,6 +178,18 @@ impl TlsTarget {
             }
         })
         .await
+    }
+
+    /// Speaks HTTP/1.1 with a certificate for localhost, each connection as the test wants it.
+    pub async fn wire<F>(
+        authority: &Authority,
+        serve: impl Fn(Wire<tokio_rustls::server::TlsStream<TcpStream>>) -> F + Send + 'static,
+    ) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let config = authority.server_config("localhost", b"http/1.1");
+        Self::start(config, move |stream, _| serve(Wire::new(stream))).await
     }
 
     /// Speaks HTTP/2 with a certificate for localhost, and answers with the body it got; below `/plain` an empty frame
