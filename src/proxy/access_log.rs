@@ -6,6 +6,7 @@ use http::Method;
 use pingora::proxy::Session;
 
 use super::context::{RequestContext, Resend};
+use super::target::Deadline;
 use super::wellformed;
 use crate::rejection::Rejection;
 use crate::telemetry::Metrics;
@@ -28,13 +29,18 @@ pub(super) fn record(session: &Session, context: &RequestContext, metrics: &Metr
     let caller = context.trail.caller.as_deref();
     let credential = context.admission.as_ref().and_then(|admission| admission.credential.as_ref());
     let request = session.req_header();
+    let attempts = &context.attempts;
     tracing::info!(
         status = status.map_or(0, |status| status.as_u16()),
         code,
         reason = context.rejection.as_ref().map(Rejection::reason).unwrap_or_default(),
         found = context.rejection.as_ref().and_then(|rejection| rejection.found()),
         correlation_id = context.rejection.as_ref().and_then(|rejection| rejection.correlation_id()),
-        connect_error = context.connect_error,
+        connect_error = attempts.connect_error(),
+        deadline = attempts.struck().map(Deadline::as_str),
+        address = attempts.address().map(tracing::field::display),
+        attempts = attempts.count(),
+        connect_ms = attempts.connect_time().map(milliseconds),
         fault = context.fault.as_ref().map(|(source, kind)| format!("{} {}", source.as_str(), kind.as_str())),
         route,
         method = logged_method(&request.method),
@@ -77,7 +83,7 @@ fn logged_path<'a>(context: &RequestContext, path: &'a str) -> &'a str {
 
 /// From the moment when the target was turned to, connection included, to its header section.
 fn target_time(context: &RequestContext) -> Option<Duration> {
-    Some(context.answered?.duration_since(context.turned_to_target?))
+    Some(context.answered?.duration_since(context.attempts.turned()?))
 }
 
 fn milliseconds(time: Duration) -> f64 {

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::edge::{EdgeSettings, declared_length};
 use super::resource_metadata::{Description, ResourceMetadata};
 use super::route::Route;
+use super::target::Permit;
 use super::wellformed;
 use super::whence::Whence;
 use crate::caller::{BearerError, InvalidToken, VerifiedCaller, VerifyError, bearer_token};
@@ -46,6 +47,8 @@ pub(super) struct Admission {
     pub(super) credential: Option<Credential>,
     /// Path and query for the target.
     pub(super) path: String,
+    /// Its place among the requests to the target.
+    _permit: Permit,
 }
 
 /// A token B, and where it came from.
@@ -122,12 +125,16 @@ impl Gate {
         trail.caller = Some(Arc::clone(&caller));
         route.limits.admit_caller(&caller)?;
         let service = route.service(&caller)?;
+        // A target without room costs no exchange, and who waits for an exchange takes no room.
+        let backend = route.target.backend();
+        backend.check_room()?;
         let principal = Principal { token, digest: &token_a, caller: &caller };
         let credential = match &service.exchange {
             Some(exchange) => Some(self.credential(exchange, principal).await?),
             None => None,
         };
-        Ok(Admission { route, caller, token_a, credential, path })
+        let permit = backend.enter()?;
+        Ok(Admission { caller, token_a, credential, path, _permit: permit, route })
     }
 
     /// Another token B for a request whose first one the target did not take.

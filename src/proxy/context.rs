@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::admission::{Admission, Trail};
 use super::correlation::Correlation;
 use super::switching::Ear;
+use super::target::Attempts;
 use crate::rejection::Rejection;
 
 /// The context of a request.
@@ -26,8 +27,8 @@ pub struct RequestContext {
     pub(super) websocket: Option<Ear>,
     /// Whether the caller keeps its body back until it is told to go on (RFC 9110 section 10.1.1).
     pub(super) awaits_continue: bool,
-    /// How many times a connection to the target was tried.
-    pub(super) connects: usize,
+    /// How it fares at the target.
+    pub(super) attempts: Attempts,
     pub(super) resend: Resend,
     /// How much of its body has been passed on to the target, in bytes.
     pub(super) body_bytes: u64,
@@ -37,10 +38,6 @@ pub struct RequestContext {
     pub(super) fault: Option<(ErrorSource, ErrorType)>,
     /// Whether the caller left before it was answered to the end.
     pub(super) caller_left: bool,
-    /// Why the target could not be connected to, in Pingora's words.
-    pub(super) connect_error: Option<String>,
-    /// When the target was turned to, for the last time.
-    pub(super) turned_to_target: Option<Instant>,
     /// When the target's header section had arrived.
     pub(super) answered: Option<Instant>,
     _in_flight: InFlight,
@@ -73,14 +70,12 @@ impl RequestContext {
             caller_version: Version::HTTP_11,
             websocket: None,
             awaits_continue: false,
-            connects: 0,
+            attempts: Attempts::default(),
             resend: Resend::Unused,
             body_bytes: 0,
             rejection: None,
             fault: None,
             caller_left: false,
-            connect_error: None,
-            turned_to_target: None,
             answered: None,
             _in_flight: InFlight(in_flight),
         }

@@ -209,7 +209,7 @@ fn explained_route(route: &Route, path: String) -> ExplainedRoute {
     ExplainedRoute {
         name: Arc::clone(&route.name),
         identity: Arc::clone(&route.identity),
-        origin: route.target.origin(),
+        origin: route.target.origin().to_owned(),
         path,
         users: route.users().map(requirements),
         apps: route.apps().map(requirements),

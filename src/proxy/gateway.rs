@@ -10,6 +10,7 @@ use prometheus::IntGauge;
 use super::admission::Gate;
 use super::edge::EdgeSettings;
 use super::route::{Party, Route, RouteError, RouteSettings};
+use super::target::Backends;
 use crate::caller::Verifier;
 use crate::exchange::{Authenticator, Exchanger, TENDING_INTERVAL, Unusable};
 use crate::identity::Identity;
@@ -30,6 +31,7 @@ pub struct Gateway {
     authenticators: Arc<[Arc<Authenticator>]>,
     /// All rate limits.
     limiters: Arc<[Arc<Limiter>]>,
+    backends: Arc<Backends>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) in_flight: Arc<IntGauge>,
     leaving: Arc<AtomicBool>,
@@ -79,10 +81,13 @@ impl Gateway {
         let capacity = settings.cache_entries;
         let party = |identity| party(identity, capacity, &metrics);
         let parties = settings.identities.into_iter().map(party).collect::<Result<Vec<_>, _>>()?;
+        let mut backends = Backends::default();
         let mut routes = Vec::new();
         for settings in settings.routes {
             let Some(party) = parties.get(settings.identity) else { continue };
-            routes.push((settings.pattern.clone(), Arc::new(Route::new(settings, party, capacity, &metrics)?)));
+            let pattern = settings.pattern.clone();
+            let route = Route::new(settings, party, capacity, &mut backends, &metrics)?;
+            routes.push((pattern, Arc::new(route)));
         }
         let routes = RouteTable::build(routes).map_err(GatewayError::Ties)?;
         let exchanger = Exchanger::new(capacity, settings.refusal_ttl, Arc::clone(&metrics));
@@ -91,6 +96,7 @@ impl Gateway {
             authenticators: authenticators(&parties, &routes).into(),
             limiters: limiters(&parties, &routes),
             gate: Arc::new(Gate { edge: settings.edge, routes, exchanger }),
+            backends: Arc::new(backends.finish()),
             in_flight: Arc::new(metrics.in_flight().clone()),
             metrics,
             leaving: Arc::default(),
@@ -124,10 +130,7 @@ impl Gateway {
         for verifier in self.verifiers.iter() {
             work.extend(verifier.keep_keys_fresh().map(|keeping| Box::pin(keeping) as Background));
         }
-        for route in self.gate.routes.iter() {
-            let target = Arc::clone(&route.target);
-            work.push(Box::pin(async move { target.addresses().keep_resolved().await }));
-        }
+        work.extend(self.backends.iter().map(|backend| Box::pin(backend.tend()) as Background));
         work
     }
 
@@ -136,8 +139,9 @@ impl Gateway {
         &self.metrics
     }
 
-    /// Brings the metrics of the caches up to date.
+    /// Brings the metrics of the caches and of the targets up to date.
     pub fn count_entries(&self) {
+        self.backends.iter().for_each(|backend| backend.show());
         self.metrics.cache_entries("caller", self.verifiers.iter().map(|verifier| verifier.remembered()).sum());
         self.metrics.cache_entries("token", self.gate.exchanger.remembered());
         self.metrics.cache_entries("refusal", self.gate.exchanger.remembered_refusals());

@@ -3,7 +3,6 @@
 //! Everything is decided in `request_filter`; the later phases carry it out, and `logging` records it.
 
 mod access_log;
-mod addresses;
 mod admission;
 mod context;
 mod correlation;
@@ -34,4 +33,4 @@ pub use explain::{ExplainedExchange, ExplainedRoute, ExplainedToken, Explanation
 pub use gateway::{Background, Gateway, GatewayError, GatewaySettings};
 pub use resource_metadata::ResourceMetadataSettings;
 pub use route::{RouteSettings, ServiceSettings};
-pub use target::TargetSettings;
+pub use target::{Balance, ClientCertificate, EndpointSettings, HealthCheckSettings, TargetSettings};

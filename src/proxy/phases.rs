@@ -1,6 +1,7 @@
 //! Pingora's phases, each carrying out what was decided in `request_filter`.
 
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,17 +11,18 @@ use http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderValue, UPGRADE};
 use http::{HeaderMap, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
+use pingora::protocols::Digest;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::{HttpPeer, Peer};
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
-use super::addresses::Addresses;
-use super::admission::{Admission, Decision};
+use super::admission::Decision;
 use super::context::{RequestContext, Resend};
 use super::correlation::Correlation;
 use super::gateway::Gateway;
 use super::request_headers::{self, Forwarding};
 use super::switching::Ear;
+use super::target::{Attempts, Backend, Repeatable};
 use super::whence::Whence;
 use super::{access_log, http2, interim, origin, respond, response_headers, tripwire, wellformed};
 use crate::rejection::Rejection;
@@ -62,11 +64,23 @@ impl ProxyHttp for Gateway {
     }
 
     async fn upstream_peer(&self, _session: &mut Session, context: &mut RequestContext) -> Result<Box<HttpPeer>> {
-        context.connects += 1;
-        context.turned_to_target = Some(tokio::time::Instant::now());
-        let target = &admitted(context)?.route.target;
-        let unresolved = || Error::explain(ErrorType::ConnectNoRoute, "the target's name does not resolve").into_up();
-        target.peer(context.websocket.as_ref()).await.ok_or_else(unresolved)
+        let websocket = context.websocket.clone();
+        let (backend, attempts) = at_target(context).ok_or_else(not_admitted)?;
+        attempts.next(backend, websocket.as_ref()).await
+    }
+
+    async fn connected_to_upstream(
+        &self,
+        _session: &mut Session,
+        is_reused: bool,
+        _peer: &HttpPeer,
+        _descriptor: RawFd,
+        _digest: Option<&Digest>,
+        context: &mut RequestContext,
+    ) -> Result<()> {
+        let (backend, attempts) = at_target(context).ok_or_else(not_admitted)?;
+        attempts.has_connected(backend, is_reused);
+        Ok(())
     }
 
     async fn upstream_request_filter(
@@ -116,6 +130,7 @@ impl ProxyHttp for Gateway {
         if !session.was_upgraded() {
             count_body(body.as_ref(), context)?;
         }
+        check_time(context)?;
         if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
             *body = None;
         }
@@ -128,6 +143,7 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         context: &mut RequestContext,
     ) -> Result<()> {
+        context.attempts.has_answered(!interim::is_final(response.status));
         if response.status == StatusCode::SWITCHING_PROTOCOLS
             && (context.websocket.is_none() || !wellformed::names_websocket(&response.headers))
         {
@@ -139,6 +155,17 @@ impl ProxyHttp for Gateway {
             self.forget_credential(context);
         }
         Ok(())
+    }
+
+    fn upstream_response_body_filter(
+        &self,
+        _session: &mut Session,
+        _body: &mut Option<Bytes>,
+        _end_of_stream: bool,
+        context: &mut RequestContext,
+    ) -> Result<Option<Duration>> {
+        check_time(context)?;
+        Ok(None)
     }
 
     fn upstream_response_trailer_filter(
@@ -176,17 +203,12 @@ impl ProxyHttp for Gateway {
     fn fail_to_connect(
         &self,
         _session: &mut Session,
-        peer: &HttpPeer,
+        _peer: &HttpPeer,
         context: &mut RequestContext,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        let addresses = context.admission.as_ref().map(|admission| admission.route.target.addresses());
-        if let (Some(addresses), Some(address)) = (addresses, peer.address().as_inet()) {
-            addresses.mark_dead(address);
-        }
-        // Nothing of a request has been sent yet, so this cannot quote one.
-        context.connect_error = Some(error.to_string());
-        error.set_retry(context.connects < addresses.map_or(1, Addresses::count).clamp(1, MAX_CONNECTS));
+        let again = at_target(context).is_some_and(|(backend, attempts)| attempts.has_not_connected(backend, &error));
+        error.set_retry(again);
         error
     }
 
@@ -196,25 +218,25 @@ impl ProxyHttp for Gateway {
         session: &mut Session,
         error: Box<Error>,
         context: &mut RequestContext,
-        client_reused: bool,
+        _client_reused: bool,
     ) -> Box<Error> {
         let mut error = error.more_context(format!("target {}", peer.address()));
         if context.resend == Resend::Due {
             context.resend = Resend::Done;
             error.set_retry(true);
-        } else if session.as_ref().retry_buffer_truncated() {
-            error.set_retry(false);
-        } else if http2::was_refused(&error) {
-            error.set_retry(context.connects < MAX_CONNECTS);
-        } else if !session.req_header().method.is_idempotent() {
-            error.set_retry(false);
-        } else {
-            error.retry.decide_reuse(client_reused);
+            return error;
         }
+        let can = Repeatable {
+            is_idempotent: session.req_header().method.is_idempotent(),
+            has_body: !session.as_ref().retry_buffer_truncated(),
+        };
+        let again = at_target(context).is_some_and(|(backend, attempts)| attempts.has_broken_off(backend, &error, can));
+        error.set_retry(again);
         error
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut RequestContext) -> FailToProxy {
+        context.attempts.note_deadline(error);
         let answered = session.response_written().is_some_and(|response| interim::is_final(response.status));
         if answered && interim::is_body_withheld(error, context) {
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
@@ -338,8 +360,17 @@ fn rejection_for(error: &Error) -> Option<Rejection> {
     }
 }
 
-fn admitted(context: &RequestContext) -> Result<&Admission> {
-    context.admission.as_ref().ok_or_else(not_admitted)
+fn at_target(context: &mut RequestContext) -> Option<(&Backend, &mut Attempts)> {
+    let admission = context.admission.as_ref()?;
+    Some((admission.route.target.backend(), &mut context.attempts))
+}
+
+/// A WebSocket may last; its handshake is under the other deadlines.
+fn check_time(context: &mut RequestContext) -> Result<()> {
+    match at_target(context) {
+        Some((backend, attempts)) if !attempts.is_websocket() => attempts.check_time(backend),
+        _ => Ok(()),
+    }
 }
 
 #[expect(clippy::unnecessary_box_returns, reason = "Pingora's errors are boxed")]
@@ -351,5 +382,3 @@ fn not_admitted() -> Box<Error> {
 const KEEPALIVE: Duration = Duration::from_secs(75);
 /// How long a caller may leave what was sent to it unread.
 const WRITE_TIMEOUT: Duration = Duration::from_mins(1);
-/// The most addresses of a target that one request tries.
-const MAX_CONNECTS: usize = 6;

@@ -6,7 +6,7 @@ use rustls_pki_types::CertificateDer;
 
 use super::rate_limits::RateLimits;
 use super::resource_metadata::{ResourceMetadata, ResourceMetadataSettings};
-use super::target::{Target, TargetSettings};
+use super::target::{Backends, Target, TargetSettings};
 use crate::caller::{Claims, Kind, Requirements, VerifiedCaller, Verifier};
 use crate::exchange::{Authenticator, Exchange, Grant, Unusable};
 use crate::identity::Identity;
@@ -54,7 +54,7 @@ pub struct ServiceSettings {
 #[derive(Debug)]
 pub(super) struct Route {
     pub(super) name: Arc<str>,
-    pub(super) target: Arc<Target>,
+    pub(super) target: Target,
     pub(super) identity: Arc<Identity>,
     pub(super) verifier: Arc<Verifier>,
     pub(super) metadata: Option<ResourceMetadata>,
@@ -97,10 +97,12 @@ impl Route {
         settings: RouteSettings,
         party: &Party,
         capacity: usize,
+        backends: &mut Backends,
         metrics: &Arc<Metrics>,
     ) -> Result<Self, RouteError> {
-        let target = settings.target.ca.clone();
-        let service = |service: ServiceSettings| Service::new(service, party, target.as_deref(), metrics);
+        let backend = backends.backend(&settings.target, metrics);
+        let ca = settings.target.ca.as_deref();
+        let service = |service: ServiceSettings| Service::new(service, party, ca, metrics);
         Ok(Self {
             name: settings.name,
             max_body: settings.max_body,
@@ -108,7 +110,7 @@ impl Route {
             limits: RateLimits::new(&settings.rate_limits, capacity),
             users: settings.users.map(service).transpose()?,
             apps: settings.apps.map(service).transpose()?,
-            target: Arc::new(Target::new(settings.target)),
+            target: Target::new(settings.target.path, backend),
             identity: Arc::clone(&party.identity),
             verifier: Arc::clone(&party.verifier),
         })

@@ -52,6 +52,8 @@ pub enum Rejection {
     TargetUnavailable,
     /// The target takes too long.
     TargetTimeout,
+    /// The target has as many requests under way as it may have.
+    TargetBusy,
     /// The caller's request broke off or was malformed while it was being forwarded.
     BrokenRequest,
     /// A fault of our own.
@@ -83,6 +85,7 @@ impl Rejection {
             Self::NoKeys => "signing keys of the identity provider could not be loaded".to_owned(),
             Self::TargetUnavailable => "target is not reachable or broke off".to_owned(),
             Self::TargetTimeout => "target took too long".to_owned(),
+            Self::TargetBusy => "target has as many requests under way as max_requests allows".to_owned(),
             Self::BrokenRequest => "request broke off or is malformed".to_owned(),
             Self::Internal => "internal fault".to_owned(),
         }
@@ -119,6 +122,7 @@ impl Rejection {
                 Some(exceeded.retry_after)
             }
             Self::Exchange(ExchangeError::Timeout) | Self::NoKeys => Some(RETRY_AFTER),
+            Self::TargetBusy => Some(RETRY_BUSY),
             _ => None,
         }
     }
@@ -141,5 +145,7 @@ fn exchange_reason(error: &ExchangeError) -> String {
     }
 }
 
+/// Requests end all the time: there may be room at once.
+const RETRY_BUSY: Duration = Duration::from_secs(1);
 /// Where the identity provider does not say how long.
 const RETRY_AFTER: Duration = Duration::from_secs(5);

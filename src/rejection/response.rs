@@ -171,6 +171,9 @@ impl Rejection {
             Self::NoKeys => row(S::SERVICE_UNAVAILABLE, "idp_unavailable", IDP_UNAVAILABLE),
             Self::TargetUnavailable => row(S::BAD_GATEWAY, "target_unavailable", "The target cannot be reached"),
             Self::TargetTimeout => row(S::GATEWAY_TIMEOUT, "target_timeout", "The target takes too long"),
+            Self::TargetBusy => {
+                row(S::SERVICE_UNAVAILABLE, "target_busy", "The target has too many requests under way")
+            }
             Self::BrokenRequest => row(S::BAD_REQUEST, "broken_request", "The request is incomplete or malformed"),
             Self::Internal => row(S::INTERNAL_SERVER_ERROR, "internal_error", "The proxy failed"),
         }

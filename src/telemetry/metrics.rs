@@ -8,6 +8,7 @@ use prometheus::{
 };
 
 use super::foreign;
+use super::target_metrics::{TargetFamilies, TargetMetrics};
 
 /// The metrics of one proxy.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ pub struct Metrics {
     keys_loaded_at: IntGaugeVec,
     dropped_lines: IntCounter,
     unreadable: IntCounter,
+    targets: TargetFamilies,
 }
 
 /// How an exchange ended, as a label.
@@ -94,6 +96,7 @@ impl Metrics {
             )?,
             dropped_lines: register(&registry, IntCounter::with_opts(opts("log_lines_dropped_total", DROPPED_LINES))?)?,
             unreadable: register(&registry, IntCounter::with_opts(opts("unreadable_requests_total", UNREADABLE))?)?,
+            targets: TargetFamilies::new(&registry)?,
             registry,
         };
         let build = IntGaugeVec::new(opts("build_info", "Always 1; the label is the version."), &["version"])?;
@@ -198,6 +201,11 @@ impl Metrics {
         set_total(&self.dropped_lines, lines as u64);
     }
 
+    /// The metrics of the target that is called so.
+    pub fn target(&self, name: &str) -> TargetMetrics {
+        self.targets.target(name)
+    }
+
     /// The text exposition format, and its content type.
     ///
     /// # Errors
@@ -210,16 +218,19 @@ impl Metrics {
     }
 }
 
-fn opts(name: &str, help: &str) -> Opts {
+pub(super) fn opts(name: &str, help: &str) -> Opts {
     Opts::new(name, help).namespace("obo_proxy")
 }
 
-fn seconds(name: &str, help: &str, labels: &[&str]) -> Result<HistogramVec, prometheus::Error> {
+pub(super) fn seconds(name: &str, help: &str, labels: &[&str]) -> Result<HistogramVec, prometheus::Error> {
     let opts = HistogramOpts::new(name, help).namespace("obo_proxy").buckets(BUCKETS.to_vec());
     HistogramVec::new(opts, labels)
 }
 
-fn register<C: Collector + Clone + 'static>(registry: &Registry, collector: C) -> Result<C, prometheus::Error> {
+pub(super) fn register<C: Collector + Clone + 'static>(
+    registry: &Registry,
+    collector: C,
+) -> Result<C, prometheus::Error> {
     registry.register(Box::new(collector.clone()))?;
     Ok(collector)
 }
@@ -234,7 +245,7 @@ fn outcome(succeeded: bool) -> &'static str {
     if succeeded { "success" } else { "failure" }
 }
 
-fn whole(number: usize) -> i64 {
+pub(super) fn whole(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 

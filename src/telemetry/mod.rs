@@ -4,6 +4,8 @@ mod batches;
 mod foreign;
 mod log;
 mod metrics;
+mod target_metrics;
 
 pub use log::{LogFormat, LogGuard, LogLevel, LogSettings, install, install_to};
 pub use metrics::{ExchangeOutcome, Metrics};
+pub use target_metrics::{AddressHealth, TargetMetrics};

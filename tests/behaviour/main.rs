@@ -28,6 +28,7 @@ mod routing;
 mod saml;
 mod streaming;
 mod support;
+mod targets;
 mod tls;
 mod tokens;
 mod websocket;

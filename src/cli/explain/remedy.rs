@@ -33,6 +33,7 @@ pub(super) fn remedy(case: &Case<'_>, rejection: &Rejection) -> String {
         Rejection::TargetUnavailable | Rejection::TargetTimeout => "the target must be reachable and answer in time",
         Rejection::BrokenRequest => "the caller must send the whole request",
         Rejection::RateLimited(_) => "the caller must send fewer requests, or \"rate_limit\" of the route admit more",
+        Rejection::TargetBusy => "the target has to become faster, or max_requests higher",
         Rejection::Internal => "the log of the proxy says more",
     };
     fixed.to_owned()

@@ -12,6 +12,7 @@ mod resource_metadata;
 mod route;
 mod schema;
 mod structure;
+mod target;
 mod yaml;
 
 use std::path::Path;

@@ -52,10 +52,22 @@ impl Authority {
         self.directory.join("authority.pem").display().to_string()
     }
 
+    /// The authority as those trust it that verify.
+    pub fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(self.file()).unwrap()).unwrap();
+        roots
+    }
+
     /// A certificate for this name.
     pub fn issue(&self, name: &str) -> Issued {
+        self.issue_with(name, |_| {})
+    }
+
+    fn issue_with(&self, name: &str, edit: impl Fn(&mut CertificateParams)) -> Issued {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        edit(&mut params);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         let file = |kind: &str| self.directory.join(format!("{name}-{kind}.pem"));
         let issued = Issued { certificate: file("certificate"), private_key: file("key") };
@@ -84,20 +96,27 @@ impl Authority {
     }
 
     async fn connect(&self, proxy: &TlsProxy, protocol: &[u8]) -> tokio_rustls::client::TlsStream<TcpStream> {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(self.file()).unwrap()).unwrap();
-        let mut config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        let mut config = ClientConfig::builder().with_root_certificates(self.roots()).with_no_client_auth();
         config.alpn_protocols = vec![protocol.to_vec()];
         let stream = TcpStream::connect(proxy.address).await.unwrap();
         let name = ServerName::try_from(NAME).unwrap();
         TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
     }
 
-    fn server_config(&self, name: &str, protocol: &[u8]) -> ServerConfig {
+    /// What a server with a certificate for this name needs.
+    pub fn server_config(&self, name: &str, protocol: &[u8]) -> ServerConfig {
+        self.server_config_with(name, protocol, |_| {})
+    }
+
+    /// The same with an unusual certificate.
+    pub fn server_config_with(
+        &self,
+        name: &str,
+        protocol: &[u8],
+        edit: impl Fn(&mut CertificateParams),
+    ) -> ServerConfig {
         install_crypto_provider();
-        let issued = self.issue(name);
-        let chain = vec![CertificateDer::from_pem_file(&issued.certificate).unwrap()];
-        let key = PrivateKeyDer::from_pem_file(&issued.private_key).unwrap();
+        let (chain, key) = self.issue_with(name, edit).chain_and_key();
         let mut config = ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
         config.alpn_protocols = vec![protocol.to_vec()];
         config
@@ -111,6 +130,12 @@ impl Drop for Authority {
 }
 
 impl Issued {
+    /// As a server needs them.
+    pub fn chain_and_key(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let chain = vec![CertificateDer::from_pem_file(&self.certificate).unwrap()];
+        (chain, PrivateKeyDer::from_pem_file(&self.private_key).unwrap())
+    }
+
     /// As a client presents it.
     pub fn identity(&self) -> reqwest::Identity {
         let pem = [&self.certificate, &self.private_key].map(|file| std::fs::read(file).unwrap()).concat();
@@ -210,7 +235,8 @@ impl TlsTarget {
         Self { broken_bodies, ..target.await }
     }
 
-    async fn start<F>(
+    /// Serves each connection by a function of the test, which logs the header sections that count.
+    pub async fn start<F>(
         config: ServerConfig,
         serve: impl Fn(tokio_rustls::server::TlsStream<TcpStream>, Arc<Mutex<Vec<HeaderMap>>>) -> F + Send + 'static,
     ) -> Self

@@ -1,0 +1,103 @@
+//! The target of a route: where requests go, and how Pingora reaches it.
+//!
+//! Routes that lead to the same target, though to other paths of it, share its [`Backend`]: the addresses and what is
+//! known of their health, the connections, and the bound of requests at once.
+
+mod attempts;
+mod backend;
+mod destination;
+mod endpoint;
+mod load;
+mod peer;
+mod probe;
+mod settings;
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+
+pub(super) use attempts::{Attempts, Deadline, Repeatable};
+pub(super) use backend::{Backend, Backends};
+pub(super) use load::Permit;
+pub use settings::{Balance, ClientCertificate, EndpointSettings, HealthCheckSettings, TargetSettings};
+
+/// A target as one route reaches it.
+#[derive(Debug)]
+pub(super) struct Target {
+    /// The path that takes the place of the route's prefix.
+    path: Box<str>,
+    backend: Arc<Backend>,
+}
+
+impl Target {
+    pub(super) fn new(path: Box<str>, backend: Arc<Backend>) -> Self {
+        Self { path, backend }
+    }
+
+    /// What it shares with other routes to the same target.
+    pub(super) fn backend(&self) -> &Arc<Backend> {
+        &self.backend
+    }
+
+    /// The value of `Host`: the port is left out where it is the scheme's own.
+    pub(super) fn authority(&self) -> &HeaderValue {
+        self.backend.authority()
+    }
+
+    /// Its scheme, host and port.
+    pub(super) fn origin(&self) -> &str {
+        self.backend.origin()
+    }
+
+    /// The request's path with the route's prefix replaced by the target's own path. `rest` is what the route did not
+    /// cover: empty, or beginning with `/`.
+    pub(super) fn path_for(&self, rest: &str, query: Option<&str>) -> String {
+        let base = &*self.path;
+        let base = if rest.is_empty() { base } else { base.trim_end_matches('/') };
+        let query_length = query.map_or(0, |query| query.len() + 1);
+        let mut path = String::with_capacity(base.len() + rest.len() + query_length);
+        path.push_str(base);
+        path.push_str(rest);
+        if let Some(query) = query {
+            path.push('?');
+            path.push_str(query);
+        }
+        path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::Metrics;
+
+    fn target(host: &str, port: u16, tls: bool, path: &str) -> Target {
+        let settings = TargetSettings { tls, host: host.into(), port, ..backend::tests::settings() };
+        let metrics = Metrics::new().unwrap();
+        Target::new(path.into(), Backends::default().backend(&settings, &metrics))
+    }
+
+    #[test]
+    fn the_prefix_is_replaced_by_the_targets_path() {
+        for (base, rest, query, expected) in [
+            ("/v1.0", "/me", None, "/v1.0/me"),
+            ("/v1.0/", "/me", Some("$top=1"), "/v1.0/me?$top=1"),
+            ("/v1.0", "", Some(""), "/v1.0?"),
+            ("/v1.0/", "", None, "/v1.0/"),
+            ("/v1.0", "/", None, "/v1.0/"),
+            ("/", "/me", None, "/me"),
+            ("/", "", None, "/"),
+            ("/", "/", None, "/"),
+        ] {
+            assert_eq!(target("h", 80, false, base).path_for(rest, query), expected);
+        }
+    }
+
+    #[test]
+    fn the_authority_leaves_out_the_usual_port() {
+        assert_eq!(target("h", 443, true, "/").authority(), "h");
+        assert_eq!(target("h", 443, false, "/").authority(), "h:443");
+        assert_eq!(target("::1", 80, false, "/").authority(), "[::1]");
+        assert_eq!(target("::1", 81, false, "/").authority(), "[::1]:81");
+    }
+}
