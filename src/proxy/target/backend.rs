@@ -171,7 +171,7 @@ impl Backend {
             self.wait_for_addresses().await;
         }
         let all = self.destinations.load();
-        let start = self.start(&all).checked_rem(all.len())?;
+        let start = self.start(&all, avoided.is_some()).checked_rem(all.len())?;
         let in_turn = || all.iter().cycle().skip(start).take(all.len());
         let is_other = |one: &&Arc<Destination>| avoided.is_none_or(|avoided| !Arc::ptr_eq(avoided, one));
         let now = now();
@@ -183,9 +183,10 @@ impl Backend {
             .cloned()
     }
 
-    /// Where the search for an address begins.
-    fn start(&self, all: &[Arc<Destination>]) -> usize {
+    /// Where the search for an address begins. Another attempt takes the turn of no other request.
+    fn start(&self, all: &[Arc<Destination>], is_another_attempt: bool) -> usize {
         match self.settings.balance {
+            Balance::RoundRobin if is_another_attempt => self.turn.load(Ordering::Relaxed),
             Balance::RoundRobin => self.turn.fetch_add(1, Ordering::Relaxed),
             Balance::LeastRequests if all.is_empty() => 0,
             Balance::LeastRequests => {
