@@ -334,7 +334,8 @@ fn forwarding(session: &Session, whence: &Whence) -> Forwarding {
 fn count_body(body: Option<&Bytes>, context: &mut RequestContext) -> Result<()> {
     let length = body.map_or(0, Bytes::len);
     context.body_bytes = context.body_bytes.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
-    let Err(rejection) = admitted(context)?.route.check_length(context.body_bytes) else { return Ok(()) };
+    let route = &context.admission.as_ref().ok_or_else(not_admitted)?.route;
+    let Err(rejection) = route.check_length(context.body_bytes) else { return Ok(()) };
     context.rejection = Some(rejection);
     Err(Error::explain(ErrorType::HTTPStatus(413), "the body is longer than the route takes"))
 }
