@@ -24,7 +24,7 @@ use super::request_headers::{self, Forwarding};
 use super::switching::Ear;
 use super::target::{Attempts, Backend, Repeatable};
 use super::whence::Whence;
-use super::{access_log, http2, interim, origin, respond, response_headers, tripwire, wellformed};
+use super::{access_log, interim, origin, respond, response_headers, tripwire, wellformed};
 use crate::rejection::Rejection;
 
 #[async_trait]
