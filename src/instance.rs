@@ -12,14 +12,15 @@ use crate::config::Settings;
 use crate::exchange::Unusable;
 use crate::idp::ClientError;
 use crate::proxy::{Gateway, GatewayError, GatewaySettings};
-use crate::server::{self, Departure, Listener, StartError};
+use crate::server::{self, Departure, Listeners, Prepared, StartError};
 use crate::telemetry::Metrics;
 
 /// A proxy that is ready to serve.
 #[derive(Debug)]
 pub struct Instance {
     gateway: Gateway,
-    listeners: Vec<Listener>,
+    listeners: Arc<Listeners>,
+    prepared: Prepared,
     admin: Option<tokio::net::TcpListener>,
     drain_timeout: Duration,
 }
@@ -90,19 +91,22 @@ impl Instance {
     /// The first thing that stands in the way; nothing stays bound then.
     pub async fn assemble(settings: Settings) -> Result<Self, AssemblyError> {
         server::install_crypto_provider();
-        let listeners = settings.listeners.iter().map(Listener::bind).collect::<Result<_, _>>();
-        let listeners = listeners.map_err(AssemblyError::Listener)?;
-        let admin = match settings.admin {
+        let (listening, limits, drain_timeout) =
+            (settings.listeners.clone(), settings.limits.clone(), settings.drain_timeout);
+        let admin_address = settings.admin;
+        let gateway = gateway(settings)?;
+        let listeners = Arc::new(Listeners::new(gateway.clone()));
+        let prepared = listeners.prepare(&listening, &limits, drain_timeout).map_err(AssemblyError::Listener)?;
+        let admin = match admin_address {
             Some(address) => Some(Admin::bind(address).await.map_err(|cause| AssemblyError::Admin(address, cause))?),
             None => None,
         };
-        let drain_timeout = settings.drain_timeout;
-        Ok(Self { gateway: gateway(settings)?, listeners, admin, drain_timeout })
+        Ok(Self { gateway, listeners, prepared, admin, drain_timeout })
     }
 
     /// The addresses that callers connect to, in the order of the configuration.
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.listeners.iter().map(Listener::address).collect()
+        self.prepared.addresses()
     }
 
     /// The admin address, if there is one.
@@ -115,10 +119,16 @@ impl Instance {
         &self.gateway
     }
 
+    /// The listeners for callers, which begin with [`Instance::serve`].
+    pub fn listeners(&self) -> &Arc<Listeners> {
+        &self.listeners
+    }
+
     /// Serves until `stop` is ready and requests have been let finish.
     pub async fn serve(self, dropped_lines: Option<ErrorCounter>, stop: impl Future<Output = ()>) -> Departure {
         let admin = Admin { gateway: self.gateway.clone(), dropped_lines };
         let answering = self.admin.map(|listener| tokio::spawn(admin.serve(listener)));
+        self.listeners.commit(self.prepared);
         let departure = server::serve(self.gateway, self.listeners, self.drain_timeout, stop).await;
         if let Some(answering) = answering {
             answering.abort();

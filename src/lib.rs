@@ -52,6 +52,8 @@ pub mod exchange;
 
 pub mod rejection;
 
+pub mod connection;
+
 pub mod proxy;
 
 pub mod server;

@@ -26,7 +26,6 @@ pub(super) async fn run(config: &Path) -> Result<(), Failure> {
     );
     match instance.serve(Some(log.dropped_lines()), signals::stop()).await {
         Departure::Clean => tracing::info!("left with nothing in flight"),
-        Departure::Failed => return Err(Failure::new("stopped serving: the listeners ended")),
         Departure::BrokenOff(requests) => tracing::warn!(requests, "left with requests broken off"),
     }
     Ok(())

@@ -26,6 +26,7 @@ pub use findings::Findings;
 use findings::Position;
 pub use schema::schema;
 
+use crate::connection::Limits;
 use crate::identity::Identity;
 use crate::proxy::{EdgeSettings, RouteSettings};
 use crate::server::ListenerSettings;
@@ -42,6 +43,8 @@ pub struct Settings {
     pub log: LogSettings,
     /// How long requests may go on after the proxy was told to stop.
     pub drain_timeout: Duration,
+    /// What callers may take of us, connection by connection.
+    pub limits: Limits,
     /// The bound of each cache, in entries.
     pub cache_entries: usize,
     /// How long a refused exchange is not asked for again.

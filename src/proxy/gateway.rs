@@ -135,7 +135,7 @@ impl Gateway {
     }
 
     /// The metrics of this proxy.
-    pub fn metrics(&self) -> &Metrics {
+    pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 

@@ -25,6 +25,7 @@ use super::switching::Ear;
 use super::target::{Attempts, Backend, Repeatable};
 use super::whence::Whence;
 use super::{access_log, interim, origin, respond, response_headers, tripwire, wellformed};
+use crate::connection::Connection;
 use crate::rejection::Rejection;
 
 #[async_trait]
@@ -38,6 +39,9 @@ impl ProxyHttp for Gateway {
     fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
 
     async fn request_filter(&self, session: &mut Session, context: &mut RequestContext) -> Result<bool> {
+        if !begin_request(session) {
+            return Err(Error::explain(ErrorType::ConnectionClosed, "the request came too late").into_down());
+        }
         prepare_session(session, context);
         let edge = &self.gate.edge;
         context.trail.whence = Whence::of(peer_address(session), &session.req_header().headers, &edge.trusted_proxies);
@@ -288,10 +292,19 @@ impl ProxyHttp for Gateway {
 impl Gateway {
     /// A WebSocket is one request for as long as it lasts, and HTTP/2 has its own farewell.
     fn announce_leaving(&self, session: &mut Session, context: &RequestContext) {
-        if self.is_leaving() && context.websocket.is_none() {
+        let leaves_alone = Connection::of(session.digest()).is_some_and(Connection::is_leaving);
+        if (self.is_leaving() || leaves_alone) && context.websocket.is_none() {
             session.set_keepalive(None);
         }
     }
+}
+
+/// Tells the caller's connection that a header section is complete; `false` where the connection was ended meanwhile.
+fn begin_request(session: &mut Session) -> bool {
+    let Some(connection) = Connection::of(session.digest()) else { return true };
+    let (has_begun, body_timeout) = (connection.request_begun(), connection.limits().body_timeout);
+    session.set_read_timeout(Some(body_timeout));
+    has_begun
 }
 
 /// Sets what Pingora leaves open, and notes what later phases need of the caller's request.
@@ -306,7 +319,7 @@ fn prepare_session(session: &mut Session, context: &mut RequestContext) {
     context.awaits_continue = wellformed::awaits_continue(request);
     context.websocket = wellformed::asks_for_websocket(request).then(Ear::default);
     if session.as_ref().get_keepalive().is_some() {
-        session.set_keepalive(Some(KEEPALIVE.as_secs()));
+        session.set_keepalive(UNTIMED);
     }
     session.set_write_timeout(Some(WRITE_TIMEOUT));
     // HTTP/1.0 knows no interim answers (RFC 9110 section 15.2).
@@ -379,7 +392,7 @@ fn not_admitted() -> Box<Error> {
     Error::explain(ErrorType::InternalError, "the request was never admitted")
 }
 
-/// How long an unused connection of a caller is kept.
-const KEEPALIVE: Duration = Duration::from_secs(75);
+/// Pingora keeps the connection for as long as we do: its own time would be counted anew with each byte.
+const UNTIMED: Option<u64> = Some(0);
 /// How long a caller may leave what was sent to it unread.
 const WRITE_TIMEOUT: Duration = Duration::from_mins(1);

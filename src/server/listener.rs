@@ -2,19 +2,23 @@
 //! and not a process that serves nothing.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
-use std::os::fd::IntoRawFd;
 use std::sync::Arc;
+use std::time::Duration;
 
-use pingora::listeners::tls::TlsSettings;
-use pingora::proxy::HttpProxy;
-use pingora::server::Fds;
-use pingora::services::listening::Service;
-use rustls::server::danger::ClientCertVerifier;
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use rustix::net::sockopt;
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
 
-use super::tls::{Certificate, TlsFiles, UnusableFile, client_verifier};
-use crate::proxy::{Background, Gateway};
+use super::complaints::Complaints;
+use super::entrance::Entrance;
+use super::tls::{TlsFiles, UnusableFile};
+use crate::connection::Farewell;
+use crate::network::Networks;
+use crate::telemetry::ListenerMetrics;
 
 /// One address that callers connect to.
 #[derive(Debug, Clone)]
@@ -23,24 +27,17 @@ pub struct ListenerSettings {
     pub address: SocketAddr,
     /// TLS, if it is spoken there.
     pub tls: Option<TlsFiles>,
+    /// Whether HTTP/2 with prior knowledge is spoken there as well, without TLS.
+    pub h2c: bool,
+    /// Who has to say, by the PROXY protocol, where its connections come from; nobody else connects then.
+    pub proxy_protocol: Option<Networks>,
 }
-
-/// An address that is bound, and ready to serve.
-#[derive(Debug)]
-pub struct Listener {
-    socket: std::net::TcpListener,
-    address: SocketAddr,
-    tls: Option<Tls>,
-}
-
-/// What a TLS listener presents, and what it asks of callers.
-type Tls = (Certificate, Option<Arc<dyn ClientCertVerifier>>);
 
 /// Why a listener cannot serve.
 #[derive(Debug)]
 pub enum StartError {
     /// The address cannot be bound.
-    Bind(SocketAddr, std::io::Error),
+    Bind(SocketAddr, io::Error),
     /// A file of its TLS settings cannot be used.
     Tls(UnusableFile),
 }
@@ -56,52 +53,95 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
+/// A listener that serves.
+#[derive(Debug)]
+pub(super) struct Listener {
+    /// The address as it was asked for, perhaps with port 0.
+    pub(super) configured: SocketAddr,
+    pub(super) address: SocketAddr,
+    /// Nothing once it has left.
+    socket: Mutex<Option<Arc<TcpListener>>>,
+    /// What new connections meet.
+    pub(super) entrance: ArcSwap<Entrance>,
+    pub(super) farewell: Arc<Farewell>,
+    pub(super) state: watch::Sender<State>,
+    /// What Pingora is told.
+    pub(super) shutdown: watch::Sender<bool>,
+    pub(super) metrics: Arc<ListenerMetrics>,
+    pub(super) complaints: Complaints,
+}
+
+/// What a listener is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// It takes connections.
+    Accepting,
+    /// It takes those that are waiting already, and then no more.
+    Closing,
+    /// It takes no more: another process does.
+    HandedOver,
+}
+
 impl Listener {
-    /// Binds the address and reads the files of `settings`. Needs a tokio runtime.
-    ///
-    /// # Errors
-    /// [`StartError`], naming the address or the file.
-    pub fn bind(settings: &ListenerSettings) -> Result<Self, StartError> {
-        let failed = |cause| StartError::Bind(settings.address, cause);
-        let socket = listen(settings.address).and_then(TcpListener::into_std).map_err(failed)?;
-        let address = socket.local_addr().map_err(failed)?;
-        let tls = match &settings.tls {
-            Some(files) => Some(load(files).map_err(StartError::Tls)?),
-            None => None,
-        };
-        Ok(Self { socket, address, tls })
-    }
-
-    /// The address, with the port that the system chose where 0 was asked for.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// Hands the socket to Pingora; returns the work that keeps its certificate fresh, if it has one.
-    pub(super) fn attach(self, service: &mut Service<HttpProxy<Gateway>>, descriptors: &mut Fds) -> Option<Background> {
-        let address = self.address.to_string();
-        descriptors.add(address.clone(), self.socket.into_raw_fd());
-        let Some((certificate, verifier)) = self.tls else {
-            service.add_tcp(&address);
-            return None;
-        };
-        // With a resolver set, the paths are never looked at.
-        let Ok(mut settings) = TlsSettings::intermediate("", "") else { return None };
-        settings.set_cert_resolver(certificate.resolver());
-        if let Some(verifier) = verifier {
-            settings.set_client_cert_verifier(verifier);
+    pub(super) fn new(
+        configured: SocketAddr,
+        bound: Bound,
+        entrance: Arc<Entrance>,
+        metrics: Arc<ListenerMetrics>,
+    ) -> Self {
+        Self {
+            configured,
+            address: bound.address,
+            socket: Mutex::new(Some(bound.socket)),
+            entrance: ArcSwap::new(entrance),
+            farewell: Arc::default(),
+            state: watch::Sender::new(State::Accepting),
+            shutdown: watch::Sender::new(false),
+            complaints: Complaints::new(Arc::clone(&metrics)),
+            metrics,
         }
-        settings.enable_h2();
-        service.add_tls_with_settings(&address, None, settings);
-        Some(Box::pin(certificate.keep_fresh()))
+    }
+
+    /// The socket, while there is one.
+    pub(super) fn socket(&self) -> Option<Arc<TcpListener>> {
+        self.socket.lock().clone()
+    }
+
+    /// Stops taking connections, and says farewell to those that are open.
+    pub(super) fn leave(&self, how: State) {
+        self.farewell.begin();
+        self.socket.lock().take();
+        self.state.send_replace(how);
+        self.shutdown.send_replace(true);
     }
 }
 
-fn load(files: &TlsFiles) -> Result<Tls, UnusableFile> {
-    Ok((Certificate::load(files)?, client_verifier(files)?))
+/// An address that is bound.
+#[derive(Debug)]
+pub(super) struct Bound {
+    pub(super) address: SocketAddr,
+    socket: Arc<TcpListener>,
 }
 
-fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
+impl Bound {
+    /// Binds `address`. Needs a tokio runtime.
+    pub(super) fn bind(address: SocketAddr) -> Result<Self, StartError> {
+        listen(address).and_then(Self::of).map_err(|cause| StartError::Bind(address, cause))
+    }
+
+    fn of(socket: TcpListener) -> io::Result<Self> {
+        // Connections take these over from the socket that they are accepted from. A peer that is gone without a word
+        // is noticed by them.
+        sockopt::set_socket_keepalive(&socket, true)?;
+        sockopt::set_tcp_keepidle(&socket, KEEPALIVE_IDLE)?;
+        sockopt::set_tcp_keepintvl(&socket, KEEPALIVE_INTERVAL)?;
+        sockopt::set_tcp_keepcnt(&socket, KEEPALIVE_PROBES)?;
+        sockopt::set_tcp_nodelay(&socket, true)?;
+        Ok(Self { address: socket.local_addr()?, socket: Arc::new(socket) })
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
@@ -110,3 +150,9 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 
 /// Connections that may wait to be accepted: a thousand callers at once must not have to try again.
 const BACKLOG: u32 = 4096;
+/// How long a connection is silent before the peer's system is asked whether it is still there.
+const KEEPALIVE_IDLE: Duration = Duration::from_mins(1);
+/// How often it is asked.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// How many times, before the connection counts as broken.
+const KEEPALIVE_PROBES: u32 = 6;

@@ -1,20 +1,30 @@
-//! The certificate of a listener, read again when its files change, and the check of callers' certificates.
+//! The TLS side of a listener: its certificate, and the check of callers' certificates, both as they are in their
+//! files now. What cannot be used leaves the last good ones in place.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
-use rustls::RootCertStore;
-use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
-use rustls::sign::CertifiedKey;
+use parking_lot::Mutex;
+use pingora::listeners::tls::Acceptor;
+use pingora::protocols::IO;
+use pingora::protocols::tls::TlsStream;
+use rustls::crypto::aws_lc_rs;
+use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::version::{TLS12, TLS13};
+use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::digest::Digest;
+use crate::telemetry::ListenerMetrics;
 
 /// `tls` of a listener: files in PEM.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
     /// The certificate chain, the listener's own certificate first.
     pub certificate: PathBuf,
@@ -37,90 +47,164 @@ impl fmt::Display for UnusableFile {
     }
 }
 
-/// The certificate that a listener presents.
-#[derive(Debug)]
-pub(super) struct Certificate {
+/// What handshakes are made with, followed as its files change.
+pub(super) struct Tls {
     files: TlsFiles,
-    current: Arc<Current>,
+    current: ArcSwap<Loaded>,
+    /// The files as they were when they were last read.
+    seen: Mutex<Vec<Stamp>>,
 }
 
-/// What handshakes read.
-#[derive(Debug)]
-struct Current(ArcSwap<CertifiedKey>);
-
-impl ResolvesServerCert for Current {
-    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.load_full())
-    }
+/// The content of the files, ready for use.
+struct Loaded {
+    acceptor: Acceptor,
+    /// To know it from other content.
+    digest: Digest,
+    /// When the certificate ends, in seconds since 1970.
+    ends: Option<i64>,
 }
 
-impl Certificate {
+/// What changes when a file is written or replaced, a link to it included.
+type Stamp = Option<(SystemTime, u64, u64)>;
+
+impl Tls {
     pub(super) fn load(files: &TlsFiles) -> Result<Self, UnusableFile> {
-        let current = Arc::new(Current(ArcSwap::from_pointee(certified_key(files)?)));
-        Ok(Self { files: files.clone(), current })
+        let seen = Mutex::new(files.stamps());
+        let current = ArcSwap::from_pointee(load(files)?);
+        Ok(Self { files: files.clone(), current, seen })
     }
 
-    pub(super) fn resolver(&self) -> Arc<dyn ResolvesServerCert> {
-        Arc::clone(&self.current) as Arc<dyn ResolvesServerCert>
+    /// Makes a handshake by what is in the files now.
+    pub(super) async fn handshake<S: IO + 'static>(&self, stream: S) -> pingora::Result<TlsStream<S>> {
+        let current = self.current.load_full();
+        current.acceptor.tls_handshake(stream).await
     }
 
-    /// Looks at the files from time to time; a pair that cannot be used leaves the last good one in place.
-    pub(super) async fn keep_fresh(self) {
-        let mut seen = self.stamps();
-        loop {
-            tokio::time::sleep(LOOK_INTERVAL).await;
-            let stamps = self.stamps();
-            if stamps == seen {
-                continue;
+    /// Reads the files if they have changed, or in any case where `forced`. Reads files: not for a thread that serves.
+    pub(super) fn refresh(&self, forced: bool, metrics: &ListenerMetrics) {
+        let mut seen = self.seen.lock();
+        let stamps = self.files.stamps();
+        if !forced && *seen == stamps {
+            return;
+        }
+        *seen = stamps;
+        let listener = metrics.listener();
+        match load(&self.files) {
+            Ok(loaded) if loaded.digest == self.current.load().digest => return,
+            Ok(loaded) => {
+                self.current.store(Arc::new(loaded));
+                tracing::info!(listener, certificate = %self.files.certificate.display(), "certificate reloaded");
+                metrics.certificate_reloaded(true);
             }
-            seen = stamps;
-            match certified_key(&self.files) {
-                Ok(key) => {
-                    self.current.0.store(Arc::new(key));
-                    tracing::info!(certificate = %self.files.certificate.display(), "certificate reloaded");
-                }
-                Err(error) => tracing::error!(%error, "certificate not reloaded; the last good one stays"),
+            Err(error) => {
+                tracing::error!(listener, %error, "certificate not reloaded; the last good one stays");
+                metrics.certificate_reloaded(false);
             }
         }
+        self.report(metrics);
     }
 
-    fn stamps(&self) -> [Option<SystemTime>; 2] {
-        [&self.files.certificate, &self.files.private_key]
-            .map(|file| std::fs::metadata(file).and_then(|metadata| metadata.modified()).ok())
+    /// Tells when the certificate ends.
+    pub(super) fn report(&self, metrics: &ListenerMetrics) {
+        if let Some(ends) = self.current.load().ends {
+            metrics.certificate_ends(ends);
+        }
     }
 }
 
-/// The check of callers' certificates, where `client_ca` asks for it.
-pub(super) fn client_verifier(files: &TlsFiles) -> Result<Option<Arc<dyn ClientCertVerifier>>, UnusableFile> {
-    let Some(file) = &files.client_ca else { return Ok(None) };
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(file)? {
-        roots.add(certificate).map_err(|cause| unusable(file, &cause))?;
+impl TlsFiles {
+    fn all(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.certificate, &self.private_key].into_iter().chain(&self.client_ca)
     }
-    let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build().map_err(|cause| unusable(file, &cause))?;
-    Ok(Some(verifier))
+
+    fn stamps(&self) -> Vec<Stamp> {
+        self.all().map(|file| stamp(file)).collect()
+    }
 }
 
-fn certified_key(files: &TlsFiles) -> Result<CertifiedKey, UnusableFile> {
-    let chain = certificates(&files.certificate)?;
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("files", &self.files).finish_non_exhaustive()
+    }
+}
+
+fn stamp(file: &Path) -> Stamp {
+    let metadata = std::fs::metadata(file).ok()?;
+    Some((metadata.modified().ok()?, metadata.len(), std::os::unix::fs::MetadataExt::ino(&metadata)))
+}
+
+fn load(files: &TlsFiles) -> Result<Loaded, UnusableFile> {
+    let content = files.all().map(|file| read(file)).collect::<Result<Vec<_>, _>>()?;
+    let [certificate, private_key, client_ca @ ..] = content.as_slice() else {
+        return Err(unusable(&files.certificate, &"no content"));
+    };
+    let chain = certificates(&files.certificate, certificate)?;
+    let ends = chain.first().and_then(|certificate| ends(certificate));
+    let key = certified_key(files, chain, private_key)?;
+    let client_ca = files.client_ca.as_deref().zip(client_ca.first());
+    let config = server_config(files, key, client_ca)?;
+    let digest = Digest::of_parts(content.iter().map(Vec::as_slice));
+    Ok(Loaded { acceptor: Acceptor::from_server_config(Arc::new(config)), digest, ends })
+}
+
+fn certified_key(
+    files: &TlsFiles,
+    chain: Vec<CertificateDer<'static>>,
+    private_key: &[u8],
+) -> Result<CertifiedKey, UnusableFile> {
     let file = &files.private_key;
-    let key = PrivateKeyDer::from_pem_file(file).map_err(|cause| unusable(file, &cause))?;
-    CertifiedKey::from_der(chain, key, &rustls::crypto::aws_lc_rs::default_provider())
-        .map_err(|cause| unusable(file, &cause))
+    let key = PrivateKeyDer::from_pem_slice(private_key).map_err(|cause| unusable(file, &cause))?;
+    CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider()).map_err(|cause| unusable(file, &cause))
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, UnusableFile> {
-    let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    match read {
+fn server_config(
+    files: &TlsFiles,
+    key: CertifiedKey,
+    client_ca: Option<(&Path, &Vec<u8>)>,
+) -> Result<ServerConfig, UnusableFile> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+        .with_protocol_versions(&[&TLS13, &TLS12])
+        .map_err(|cause| unusable(&files.certificate, &cause))?;
+    let builder = match client_ca {
+        None => builder.with_no_client_auth(),
+        Some((file, authorities)) => {
+            let mut roots = RootCertStore::empty();
+            for certificate in certificates(file, authorities)? {
+                roots.add(certificate).map_err(|cause| unusable(file, &cause))?;
+            }
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+            builder.with_client_cert_verifier(verifier.build().map_err(|cause| unusable(file, &cause))?)
+        }
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    if client_ca.is_some() {
+        // A session that is resumed would not have its certificate checked again.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
+    Ok(config)
+}
+
+/// When a certificate ends, in seconds since 1970.
+fn ends(certificate: &CertificateDer<'_>) -> Option<i64> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    Some(certificate.validity().not_after.timestamp())
+}
+
+fn certificates(file: &Path, content: &[u8]) -> Result<Vec<CertificateDer<'static>>, UnusableFile> {
+    match CertificateDer::pem_slice_iter(content).collect::<Result<Vec<_>, _>>() {
         Ok(certificates) if certificates.is_empty() => Err(unusable(file, &"no certificate in it")),
         Ok(certificates) => Ok(certificates),
         Err(cause) => Err(unusable(file, &cause)),
     }
 }
 
-fn unusable(file: &Path, cause: &dyn std::fmt::Display) -> UnusableFile {
-    UnusableFile { file: file.to_owned(), cause: cause.to_string() }
+fn read(file: &Path) -> Result<Vec<u8>, UnusableFile> {
+    std::fs::read(file).map_err(|cause| unusable(file, &cause))
 }
 
-/// How often the files are looked at.
-const LOOK_INTERVAL: Duration = Duration::from_secs(10);
+fn unusable(file: &Path, cause: &dyn fmt::Display) -> UnusableFile {
+    UnusableFile { file: file.to_owned(), cause: cause.to_string() }
+}

@@ -7,6 +7,7 @@ use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+use super::connections::ConnectionMetrics;
 use super::foreign;
 use super::target_metrics::{TargetFamilies, TargetMetrics};
 
@@ -32,6 +33,7 @@ pub struct Metrics {
     dropped_lines: IntCounter,
     unreadable: IntCounter,
     targets: TargetFamilies,
+    connections: ConnectionMetrics,
 }
 
 /// How an exchange ended, as a label.
@@ -95,6 +97,7 @@ impl Metrics {
                 IntGaugeVec::new(opts("signing_keys_loaded_timestamp_seconds", KEYS_LOADED), &["identity"])?,
             )?,
             dropped_lines: register(&registry, IntCounter::with_opts(opts("log_lines_dropped_total", DROPPED_LINES))?)?,
+            connections: ConnectionMetrics::new(&registry)?,
             unreadable: register(&registry, IntCounter::with_opts(opts("unreadable_requests_total", UNREADABLE))?)?,
             targets: TargetFamilies::new(&registry)?,
             registry,
@@ -206,6 +209,11 @@ impl Metrics {
         self.targets.target(name)
     }
 
+    /// Those of listeners and of the connections that callers open.
+    pub fn connections(&self) -> &ConnectionMetrics {
+        &self.connections
+    }
+
     /// The text exposition format, and its content type.
     ///
     /// # Errors
@@ -241,7 +249,7 @@ fn set_total(counter: &IntCounter, total: u64) {
     counter.inc_by(total);
 }
 
-fn outcome(succeeded: bool) -> &'static str {
+pub(super) fn outcome(succeeded: bool) -> &'static str {
     if succeeded { "success" } else { "failure" }
 }
 

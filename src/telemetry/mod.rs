@@ -1,11 +1,13 @@
 //! What operators see: log lines and metrics. Nothing here ever holds a token.
 
 mod batches;
+mod connections;
 mod foreign;
 mod log;
 mod metrics;
 mod target_metrics;
 
+pub use connections::{ConnectionMetrics, ListenerMetrics};
 pub use log::{LogFormat, LogGuard, LogLevel, LogSettings, install, install_to};
 pub use metrics::{ExchangeOutcome, Metrics};
 pub use target_metrics::{AddressHealth, TargetMetrics};

@@ -17,6 +17,7 @@ mod first;
 mod forward;
 mod grants;
 mod http2;
+mod listeners;
 mod paths;
 mod providers;
 mod rate_limits;

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Checker, pem};
+use super::{Checker, network, pem};
 use crate::config::document::Node;
 use crate::config::file::{self, File};
 use crate::config::findings::quoted;
@@ -20,7 +20,15 @@ pub(super) fn listeners(
         let node = document.key("listen").item(n);
         let address = free_address(checker, &listener.address, node.key("address"), &mut taken);
         let tls = listener.tls.as_ref().map(|tls| tls_files(checker, tls, node.key("tls")));
-        listeners.extend(address.map(|address| ListenerSettings { address, tls }));
+        let proxy_protocol = listener
+            .proxy_protocol
+            .as_ref()
+            .map(|settings| network::networks(checker, &settings.from, node.key("proxy_protocol").key("from")));
+        if listener.h2c && tls.is_some() {
+            checker.report(node.key("h2c"), "\"h2c\" beside \"tls\"", "one of them: with TLS, HTTP/2 is negotiated");
+        }
+        let h2c = listener.h2c;
+        listeners.extend(address.map(|address| ListenerSettings { address, tls, h2c, proxy_protocol }));
     }
     let admin = file.admin.as_ref().and_then(|admin| {
         let node = document.key("admin").key("address");

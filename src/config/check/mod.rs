@@ -5,8 +5,8 @@ mod credential;
 mod edge;
 mod grant;
 mod identity;
+mod limits;
 mod listener;
-#[expect(dead_code, reason = "the keys that name networks follow")]
 mod network;
 mod pem;
 mod provider;
@@ -44,6 +44,7 @@ pub(super) fn settings(
 ) -> Option<Settings> {
     let mut checker = Checker { surroundings, findings };
     let (listeners, admin) = listener::listeners(&mut checker, &file, document);
+    let limits = limits::limits(&mut checker, &file.limits, document.key("limits"));
     let refusal_ttl = checker.duration(&file.cache.refusal_ttl, document.key("cache").key("refusal_ttl"), &REFUSAL_TTL);
     let edge = edge::edge(&mut checker, &file, document);
     let drain_timeout = checker.duration(&file.drain_timeout, document.key("drain_timeout"), &DRAIN);
@@ -59,6 +60,7 @@ pub(super) fn settings(
         admin,
         log: log(&file.log),
         drain_timeout: drain_timeout?,
+        limits: limits?,
         cache_entries: usize::try_from(file.cache.max_entries).ok()?,
         refusal_ttl: refusal_ttl?,
         edge: edge?,

@@ -18,7 +18,7 @@ use super::values::DurationText;
 
 pub(super) use credential::{AuthMethod, Credential, ManagedIdentity, WorkloadIdentity};
 pub(super) use identity::{Algorithm, Cloud, Identity};
-pub(super) use limits::Limits;
+pub(super) use limits::{Limits, ProxyProtocol};
 pub(super) use rate_limit::{CountedBy, RateLimit};
 pub(super) use route::{
     AppOnly, Grant, Matching, Require, ResourceMetadata, Route, Saml, SamlHeader, SamlTokenEndpoint, SamlVersion,
@@ -78,6 +78,14 @@ pub(in crate::config) struct Listener {
     /// Accept TLS connections only. Default: no TLS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::config) tls: Option<Tls>,
+    /// Speak HTTP/2 as well, with callers that begin with it (prior knowledge); only without `tls`, which has ALPN for
+    /// that. Default: `false`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(in crate::config) h2c: bool,
+    /// Read the caller's address from a PROXY header, where a load balancer in front sends one. Default: connections come
+    /// from their callers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::config) proxy_protocol: Option<ProxyProtocol>,
 }
 
 /// The TLS files of a listener, in PEM.
@@ -154,7 +162,7 @@ impl Default for Cache {
 }
 
 fn default_listen() -> Vec<Listener> {
-    vec![Listener { address: "127.0.0.1:8080".to_owned(), tls: None }]
+    vec![Listener { address: "127.0.0.1:8080".to_owned(), tls: None, h2c: false, proxy_protocol: None }]
 }
 
 fn default_drain_timeout() -> DurationText {

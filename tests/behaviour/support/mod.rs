@@ -9,14 +9,14 @@ pub mod refusal;
 pub mod tls;
 pub mod wire;
 
-use std::sync::{LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use http::{HeaderMap, Method, StatusCode};
 use obo_proxy::config;
 use obo_proxy::emulator::{Emulator, EmulatorOptions, SampleTarget, SampleTargetOptions, TokenRequest};
 use obo_proxy::instance::Instance;
-use obo_proxy::server::{Departure, install_crypto_provider, raise_open_files};
+use obo_proxy::server::{Departure, Listeners, install_crypto_provider, raise_open_files};
 use serde_json::Value;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -45,6 +45,7 @@ pub struct Proxy {
     pub url: String,
     /// `http://127.0.0.1:PORT`
     pub admin: String,
+    pub listeners: Arc<Listeners>,
     stop: Option<oneshot::Sender<()>>,
     serving: Option<JoinHandle<Departure>>,
 }
@@ -187,9 +188,10 @@ impl Proxy {
         let instance = Instance::assemble(settings).await.unwrap();
         let url = format!("http://{}", instance.addresses()[0]);
         let admin = instance.admin_address().map(|address| format!("http://{address}")).unwrap_or_default();
+        let listeners = Arc::clone(instance.listeners());
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(instance.serve(None, async { drop(stopped.await) }));
-        Self { url, admin, stop: Some(stop), serving: Some(serving) }
+        Self { url, admin, listeners, stop: Some(stop), serving: Some(serving) }
     }
 
     /// `HOST:PORT`

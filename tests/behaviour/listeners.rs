@@ -1,0 +1,63 @@
+//! What callers meet before their requests are read: TLS, the PROXY protocol, HTTP/2 without TLS, limits, and listeners
+//! that change and leave.
+
+mod certificates;
+mod change;
+mod cleartext;
+mod crowd;
+mod proxy_protocol;
+mod slow;
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use obo_proxy::emulator::{Emulator, EmulatorOptions};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::support::wire::request;
+use crate::support::{ROUTES, World, listener};
+
+/// A world whose proxy has these listeners (a YAML list) and further settings at the top level.
+async fn world(listeners: &str, more: &str) -> World {
+    let emulator = Emulator::start(listener(), EmulatorOptions::default()).await.unwrap();
+    let world = World::around(emulator, "", ROUTES, |configuration| {
+        let listeners = format!("listen: {listeners}\n{more}");
+        configuration.replace("listen: [{address: '127.0.0.1:0'}]", &listeners)
+    })
+    .await;
+    world.proxy.wait_until_ready().await;
+    world
+}
+
+const PLAIN: &str = "[{address: '127.0.0.1:0'}]";
+
+fn get(token: &str) -> String {
+    request("GET", "/orders/1", token, "")
+}
+
+/// How long it took until the peer closed or reset the connection, and what it said before.
+async fn end_of(stream: &mut TcpStream) -> (Vec<u8>, Duration) {
+    let (begun, mut said) = (Instant::now(), Vec::new());
+    // An error is an end as well.
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut said)).await.expect("the connection ends");
+    (said, begun.elapsed())
+}
+
+/// Connects and says this.
+async fn say(world: &World, bytes: impl AsRef<[u8]>) -> TcpStream {
+    let mut stream = TcpStream::connect(world.proxy.address()).await.unwrap();
+    stream.write_all(bytes.as_ref()).await.unwrap();
+    stream
+}
+
+/// The value of a metric of the first listener.
+async fn metric(world: &World, name: &str, labels: &str) -> f64 {
+    let address: SocketAddr = world.proxy.address().parse().unwrap();
+    let labels = if labels.is_empty() { String::new() } else { format!(",{labels}") };
+    world.proxy.metric(&format!("{name}{{listener=\"{address}\"{labels}}}")).await
+}
+
+/// Far longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(20);
