@@ -105,8 +105,8 @@ async fn a_bad_pair_leaves_the_last_good_one() {
         std::fs::write(file, before).unwrap();
     }
     // A key of another certificate.
-    let other = Authority::new().issue(NAME);
-    std::fs::copy(&other.private_key, &issued.private_key).unwrap();
+    let stranger = Authority::new();
+    std::fs::copy(&stranger.issue(NAME).private_key, &issued.private_key).unwrap();
     world.proxy.listeners.refresh_certificates(true);
     assert_eq!(presented_to(&world, &authority).await, good);
     assert!(metric(&world, RELOADS, "outcome=\"failure\"").await >= 3.0);

@@ -63,7 +63,9 @@ async fn a_preface_is_refused_where_it_is_not_allowed() {
 async fn a_preface_that_does_not_go_on_ends_in_time() {
     let world = world(H2C, "limits: {header_timeout: 300ms}").await;
     for length in [1, 10, 23, 24] {
-        assert_eq!(end_of(&mut say(&world, &PREFACE[..length]).await).await.0, b"", "{length}");
+        let (said, _) = end_of(&mut say(&world, &PREFACE[..length]).await).await;
+        // Behind a whole preface our settings come, unasked.
+        assert!(said.is_empty() || length == 24 && said[3] == 4, "{length}: {said:?}");
     }
     assert_eq!(metric(&world, "obo_proxy_connections_ended_total", "reason=\"header_timeout\"").await, 4.0);
 }
