@@ -1,6 +1,6 @@
 # What a bare Debian or Ubuntu machine with Rust needs is installed first; everything else is cargo.
 
-.PHONY: demo test lint bench build setup setup-clients
+.PHONY: demo test lint bench fuzz soak build setup setup-clients setup-fuzz
 
 demo: setup
 	cargo run --release --locked -- demo
@@ -14,7 +14,28 @@ lint: setup
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 
 bench: setup
-	cargo bench --locked
+	cargo bench --locked --bench warm
+
+# Each fuzzer for TIME seconds; `make -j2 fuzz` runs two at a time. What they find besides the seeds is kept below the
+# target directory and used again; an input that breaks a property is left in fuzz/artifacts.
+TIME ?= 600
+FUZZERS = path bearer jwt challenge idp_answer routes_yaml
+
+fuzz: $(FUZZERS:%=fuzz-%)
+
+# Sanitizers need no nightly compiler, only the permission to use what is not stable.
+fuzz-%: setup-fuzz
+	mkdir -p target/fuzz/corpus/$*
+	RUSTC_BOOTSTRAP=1 cargo fuzz run --target-dir target/fuzz $* target/fuzz/corpus/$* fuzz/seeds/$* -- \
+	  -dict=fuzz/dictionaries/$*.dict -max_total_time=$(TIME) -timeout=10 -rss_limit_mb=1024
+
+# Change under load, a crowd of useless connections, and MINUTES of mixed load (30 bring a million distinct tokens).
+MINUTES ?= 30
+
+soak: setup
+	cargo bench --locked --bench soak -- change
+	cargo bench --locked --bench soak -- crowd
+	cargo bench --locked --bench soak -- mixed $(MINUTES)
 
 build: setup
 	cargo build --release --locked
@@ -47,3 +68,7 @@ setup-clients:
 	  echo "the tests need Python 3.10 or newer with venv, Node.js 18 or newer, and npm; please install:" $$missing >&2; \
 	  exit 1; \
 	fi
+
+setup-fuzz: setup
+	@command -v cargo-fuzz >/dev/null || cargo install --locked --version 0.13.1 cargo-fuzz
+	RUSTC_BOOTSTRAP=1 cargo fuzz build --target-dir target/fuzz

@@ -13,10 +13,14 @@
 mod load;
 #[path = "warm/process.rs"]
 mod process;
+#[path = "common/program.rs"]
+mod program;
 #[path = "warm/report.rs"]
 mod report;
 #[path = "warm/served.rs"]
 mod served;
+#[path = "common/system.rs"]
+mod system;
 
 use std::time::{Duration, Instant};
 
@@ -42,9 +46,9 @@ fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--serve", "bare", address, target] => served::bare(address, target),
-        ["--serve", "obo", configuration] => served::obo(configuration),
+        ["--serve", "obo", configuration] => program::run(configuration),
         _ => {
-            process::raise_file_limit();
+            system::raise_file_limit();
             // Without `--bench` (cargo test --benches) it is enough to see that everything works.
             let plan = if arguments.iter().any(|argument| argument == "--bench") {
                 Plan { rounds: 9, round: Duration::from_secs(1), cold: 400, herd: 1_000 }

@@ -69,6 +69,9 @@ pub mod emulator;
 
 pub mod cli;
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+
 #[cfg(test)]
 mod tests {
     use std::fs;

@@ -1,11 +1,10 @@
-//! What the child processes run: the program itself, and a Pingora proxy that does nothing but forward.
+//! What the program is compared with: a Pingora proxy that does nothing but forward.
 
 use std::net::SocketAddr;
 use std::os::fd::IntoRawFd;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use clap::Parser;
 use parking_lot::Mutex;
 use pingora::Result;
 use pingora::modules::http::HttpModules;
@@ -16,14 +15,6 @@ use pingora::services::Service as _;
 use pingora::upstreams::peer::HttpPeer;
 use tokio::net::TcpSocket;
 use tokio::sync::watch;
-
-/// `obo-proxy run`, as the program does it.
-pub fn obo(configuration: &str) {
-    let arguments = obo_proxy::cli::Arguments::parse_from(["obo-proxy", "run", "--config", configuration]);
-    if let Err(failure) = obo_proxy::cli::execute(arguments, &mut std::io::stdout()) {
-        panic!("{failure}");
-    }
-}
 
 /// A Pingora proxy to `target`, started as the program starts its own: the runtime, the listener, the options.
 pub fn bare(address: &str, target: &str) {

@@ -42,12 +42,12 @@ pub(super) enum DownloadError {
 }
 
 /// What one discovery document says.
-struct Part {
+pub(super) struct Part {
     /// What its key set is called in the log.
     keys: &'static str,
     issuers: Vec<Box<str>>,
-    jwks_uri: Box<str>,
-    endpoints: Option<Endpoints>,
+    pub(super) jwks_uri: Box<str>,
+    pub(super) endpoints: Option<Endpoints>,
 }
 
 impl Discovery<'_> {
@@ -109,7 +109,18 @@ impl Discovery<'_> {
 
     async fn part(&self, what: &'static str, keys: &'static str, address: &str) -> Result<Part, DownloadError> {
         let answer = self.get(what, address).await?;
-        let document: Value = serde_json::from_slice(&answer.body).map_err(|_| DownloadError::Content(what))?;
+        self.read(what, keys, address, &answer.body)
+    }
+
+    /// Reads the document that was found at `address`.
+    pub(super) fn read(
+        &self,
+        what: &'static str,
+        keys: &'static str,
+        address: &str,
+        document: &[u8],
+    ) -> Result<Part, DownloadError> {
+        let document: Value = serde_json::from_slice(document).map_err(|_| DownloadError::Content(what))?;
         let issuers = self.issuers(what, &document)?;
         let jwks_uri = document.get("jwks_uri").and_then(Value::as_str).ok_or(DownloadError::Content(what))?;
         // Keys that came in the clear are worth nothing where the provider is reached by TLS.

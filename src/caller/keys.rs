@@ -97,6 +97,11 @@ impl KeySet {
         self.keys.len()
     }
 
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn iter(&self) -> impl Iterator<Item = &SigningKey> {
+        self.keys.values().flatten().map(|key| &**key)
+    }
+
     /// Of two keys with the same name for the same issuer the first one stays.
     fn add(&mut self, key_id: Box<str>, key: Arc<SigningKey>) {
         let named = self.keys.entry(key_id).or_default();

@@ -3,6 +3,8 @@
 mod bearer;
 mod claims;
 mod discovery;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod invalid;
 mod json;
 mod jws;

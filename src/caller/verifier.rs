@@ -1,6 +1,8 @@
 //! The only place where a token A becomes a caller.
 
 mod examine;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 
 use std::collections::HashMap;
 use std::sync::Arc;

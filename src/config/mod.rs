@@ -9,6 +9,8 @@ mod document;
 mod environment;
 mod file;
 mod findings;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod schema;
 mod structure;
 #[cfg(test)]

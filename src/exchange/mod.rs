@@ -19,6 +19,8 @@ mod exchanger;
 mod fetch;
 mod flight;
 mod form;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod grant;
 mod lifetime;
 mod probe;

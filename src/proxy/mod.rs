@@ -8,6 +8,8 @@ mod context;
 mod correlation;
 mod edge;
 mod explain;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod gateway;
 mod http2;
 mod interim;

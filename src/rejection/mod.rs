@@ -3,6 +3,8 @@
 //! A body is fixed for its reason; what was wrong in detail goes to the log.
 
 mod challenge;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod party;
 mod response;
 

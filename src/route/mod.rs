@@ -1,6 +1,8 @@
 //! Which route a request takes: canonical paths, patterns, and the table that finds the most specific one.
 
 mod encoding;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod host;
 mod likeness;
 mod path;
