@@ -128,6 +128,7 @@ static IDENTITY: LazyLock<Identity> = LazyLock::new(|| {
         clock_skew: Duration::ZERO,
         timeout: Duration::from_secs(10),
         key_refresh: Duration::from_hours(12),
+        exchange_limit: None,
     }
 });
 

@@ -120,6 +120,7 @@ pub(crate) fn identity(provider: fn() -> (Provider, Tenant)) -> Identity {
         clock_skew: Duration::from_mins(1),
         timeout: Duration::from_secs(10),
         key_refresh: Duration::from_hours(12),
+        exchange_limit: None,
     }
 }
 
