@@ -29,7 +29,7 @@ pub(crate) fn check_bearer(data: &[u8]) {
     assert_eq!(headers.len(), 1, "one header");
     assert!((1..=MAX_TOKEN).contains(&token.len()), "a token has a length");
     // The only reading: a word, blanks, the token, and nothing else that could be a credential.
-    let words: Vec<_> = value.split(|byte| byte.is_ascii_whitespace()).filter(|word| !word.is_empty()).collect();
+    let words: Vec<_> = value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
     let [scheme, credential] = words[..] else { unreachable!("{} words", words.len()) };
     assert!(scheme.eq_ignore_ascii_case(b"bearer") && credential == token.as_bytes(), "{}", value.escape_ascii());
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);

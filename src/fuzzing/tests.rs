@@ -10,7 +10,7 @@ use fastrand::Rng;
 use super::{TARGETS, Target};
 
 /// Mutations of each seed. Fuzzers do millions, guided by what they reach; these few are a net for everyday changes.
-const MUTATIONS: usize = 60;
+const MUTATIONS: usize = 150;
 
 fn directory(of: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(of)
