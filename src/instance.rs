@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tracing_appender::non_blocking::ErrorCounter;
@@ -12,7 +14,9 @@ use crate::config::Settings;
 use crate::exchange::Unusable;
 use crate::idp::ClientError;
 use crate::proxy::{Gateway, GatewayError, GatewaySettings};
-use crate::server::{self, Departure, Listeners, Prepared, StartError};
+use crate::server::{
+    self, Departure, HandOver, Inherited, Listeners, Predecessor, Prepared, Program, StartError, Stop,
+};
 use crate::telemetry::Metrics;
 
 /// A proxy that is ready to serve.
@@ -23,6 +27,10 @@ pub struct Instance {
     prepared: Prepared,
     admin: Option<tokio::net::TcpListener>,
     drain_timeout: Duration,
+    /// The process that serves until this one is ready.
+    predecessor: Option<Predecessor>,
+    /// Whether another process has taken over.
+    is_handed_over: Arc<AtomicBool>,
 }
 
 /// Why a proxy cannot be put together.
@@ -90,18 +98,36 @@ impl Instance {
     /// # Errors
     /// The first thing that stands in the way; nothing stays bound then.
     pub async fn assemble(settings: Settings) -> Result<Self, AssemblyError> {
+        Self::succeed(settings, None).await
+    }
+
+    /// As [`Instance::assemble`], for a process that takes over from another one: its sockets are used where addresses
+    /// are the same, and it is told to leave once this one serves.
+    ///
+    /// # Errors
+    /// As [`Instance::assemble`].
+    pub async fn succeed(settings: Settings, from: Option<(Predecessor, Inherited)>) -> Result<Self, AssemblyError> {
+        let (predecessor, mut inherited) = from.map_or_else(Default::default, |(it, sockets)| (Some(it), sockets));
         server::install_crypto_provider();
         let (listening, limits, drain_timeout) =
             (settings.listeners.clone(), settings.limits.clone(), settings.drain_timeout);
         let admin_address = settings.admin;
         let gateway = gateway(settings)?;
         let listeners = Arc::new(Listeners::new(gateway.clone()));
-        let prepared = listeners.prepare(&listening, &limits, drain_timeout).map_err(AssemblyError::Listener)?;
+        let prepared = listeners
+            .prepare_with(&listening, &limits, drain_timeout, &mut inherited)
+            .map_err(AssemblyError::Listener)?;
         let admin = match admin_address {
-            Some(address) => Some(Admin::bind(address).await.map_err(|cause| AssemblyError::Admin(address, cause))?),
+            Some(address) => Some(
+                admin_socket(address, inherited.take(address))
+                    .await
+                    .map_err(|cause| AssemblyError::Admin(address, cause))?,
+            ),
             None => None,
         };
-        Ok(Self { gateway, listeners, prepared, admin, drain_timeout })
+        inherited.drop_rest();
+        let is_handed_over = Arc::default();
+        Ok(Self { gateway, listeners, prepared, admin, drain_timeout, predecessor, is_handed_over })
     }
 
     /// The addresses that callers connect to, in the order of the configuration.
@@ -124,15 +150,52 @@ impl Instance {
         &self.listeners
     }
 
+    /// A way to hand the sockets over to a new process of this program.
+    pub fn hand_over(&self, program: Program) -> HandOver {
+        HandOver {
+            program,
+            listeners: Arc::clone(&self.listeners),
+            admin: self.admin.as_ref().and_then(|admin| admin.as_fd().try_clone_to_owned().ok()),
+            metrics: self.gateway.metrics().connections().clone(),
+            has_succeeded: Arc::clone(&self.is_handed_over),
+        }
+    }
+
     /// Serves until `stop` is ready and requests have been let finish.
     pub async fn serve(self, dropped_lines: Option<ErrorCounter>, stop: impl Future<Output = ()>) -> Departure {
+        tokio::pin!(stop);
+        let _work = server::work(&self.gateway, &self.listeners);
+        if self.predecessor.is_some() {
+            // It serves meanwhile, and answers on the admin address: two answers there would contradict each other.
+            tokio::select! {
+                () = server::wait_until_ready(&self.gateway) => {}
+                () = &mut stop => return Departure::Clean,
+            }
+        }
         let admin = Admin { gateway: self.gateway.clone(), dropped_lines };
         let answering = self.admin.map(|listener| tokio::spawn(admin.serve(listener)));
         self.listeners.commit(self.prepared);
+        self.predecessor.into_iter().for_each(Predecessor::dismiss);
+        server::notify::ready();
+        let stop = async {
+            stop.await;
+            if !self.is_handed_over.load(Ordering::Acquire) {
+                return Stop::Told;
+            }
+            answering.iter().for_each(tokio::task::JoinHandle::abort);
+            Stop::HandedOver
+        };
         let departure = server::serve(self.gateway, self.listeners, self.drain_timeout, stop).await;
-        if let Some(answering) = answering {
-            answering.abort();
-        }
+        answering.iter().for_each(tokio::task::JoinHandle::abort);
         departure
     }
+}
+
+async fn admin_socket(
+    address: SocketAddr,
+    inherited: Option<std::net::TcpListener>,
+) -> std::io::Result<tokio::net::TcpListener> {
+    let Some(socket) = inherited else { return Admin::bind(address).await };
+    socket.set_nonblocking(true)?;
+    tokio::net::TcpListener::from_std(socket)
 }

@@ -4,15 +4,18 @@ use std::path::Path;
 
 use super::{Failure, load, signals};
 use crate::instance::Instance;
-use crate::server::{self, Departure};
+use crate::server::{self, Departure, Predecessor, Program};
 use crate::telemetry;
 
 /// Serves the configuration until a signal ends it.
 pub(super) async fn run(config: &Path) -> Result<(), Failure> {
+    let program = Program::current().map_err(Failure::new)?;
+    let predecessor = Predecessor::meet().map_err(Failure::new)?;
+    let hand_over_wanted = signals::hand_over_wanted().map_err(Failure::new)?;
     let settings = load(config)?;
     let log = telemetry::install(settings.log).map_err(Failure::new)?;
     let routes = settings.routes.len();
-    let instance = Instance::assemble(settings).await.map_err(Failure::new)?;
+    let instance = Instance::succeed(settings, predecessor).await.map_err(Failure::new)?;
     let addresses: Vec<_> = instance.addresses().iter().map(ToString::to_string).collect();
     let admin = instance.admin_address().map(|address| address.to_string()).unwrap_or_default();
     let open_files = server::raise_open_files();
@@ -24,7 +27,9 @@ pub(super) async fn run(config: &Path) -> Result<(), Failure> {
         version = env!("CARGO_PKG_VERSION"),
         "serving"
     );
-    match instance.serve(Some(log.dropped_lines()), signals::stop()).await {
+    let hand_over = instance.hand_over(program);
+    let stop = signals::stop_or_hand_over(hand_over_wanted, async || hand_over.attempt().await);
+    match instance.serve(Some(log.dropped_lines()), stop).await {
         Departure::Clean => tracing::info!("left with nothing in flight"),
         Departure::BrokenOff(requests) => tracing::warn!(requests, "left with requests broken off"),
     }

@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 use super::complaints::Complaints;
 use super::entrance::Entrance;
+use super::hand_over::Inherited;
 use super::tls::{TlsFiles, UnusableFile};
 use crate::connection::Farewell;
 use crate::network::Networks;
@@ -124,9 +125,13 @@ pub(super) struct Bound {
 }
 
 impl Bound {
-    /// Binds `address`. Needs a tokio runtime.
-    pub(super) fn bind(address: SocketAddr) -> Result<Self, StartError> {
-        listen(address).and_then(Self::of).map_err(|cause| StartError::Bind(address, cause))
+    /// Binds `address`, or takes it over from the process before. Needs a tokio runtime.
+    pub(super) fn bind(address: SocketAddr, inherited: &mut Inherited) -> Result<Self, StartError> {
+        let socket = match inherited.take(address) {
+            Some(socket) => adopt(socket),
+            None => listen(address),
+        };
+        socket.and_then(Self::of).map_err(|cause| StartError::Bind(address, cause))
     }
 
     fn of(socket: TcpListener) -> io::Result<Self> {
@@ -139,6 +144,11 @@ impl Bound {
         sockopt::set_tcp_nodelay(&socket, true)?;
         Ok(Self { address: socket.local_addr()?, socket: Arc::new(socket) })
     }
+}
+
+fn adopt(socket: std::net::TcpListener) -> io::Result<TcpListener> {
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket)
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {

@@ -10,11 +10,14 @@ use pingora::apps::HttpServerOptions;
 use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
 use pingora::proxy::{HttpProxy, http_proxy};
 use pingora::server::configuration::ServerConf;
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
+use super::Stop;
 use super::accept::{Shared, accept};
 use super::entrance::Entrance;
+use super::hand_over::Inherited;
 use super::listener::{Bound, Listener, ListenerSettings, StartError, State};
 use super::tls::Tls;
 use crate::connection::Limits;
@@ -71,6 +74,20 @@ impl Listeners {
         limits: &Limits,
         drain_timeout: Duration,
     ) -> Result<Prepared, StartError> {
+        self.prepare_with(settings, limits, drain_timeout, &mut Inherited::default())
+    }
+
+    /// As [`Self::prepare`], with sockets of the process before where they fit.
+    ///
+    /// # Errors
+    /// As [`Self::prepare`].
+    pub fn prepare_with(
+        &self,
+        settings: &[ListenerSettings],
+        limits: &Limits,
+        drain_timeout: Duration,
+        inherited: &mut Inherited,
+    ) -> Result<Prepared, StartError> {
         let (limits, proxy) = self.proxy_for(limits);
         let mut kept = self.running.lock().clone();
         let mut listeners = Vec::new();
@@ -78,7 +95,7 @@ impl Listeners {
             let same = kept.iter().position(|listener| listener.configured == settings.address);
             let place = match same {
                 Some(position) => Place::Kept(kept.remove(position)),
-                None => Place::New(Bound::bind(settings.address)?),
+                None => Place::New(Bound::bind(settings.address, inherited)?),
             };
             let entrance = Arc::new(entrance(settings, &limits, &proxy)?);
             listeners.push(PreparedListener { configured: settings.address, place, entrance });
@@ -106,6 +123,11 @@ impl Listeners {
         self.running.lock().iter().map(|listener| listener.address).collect()
     }
 
+    /// The sockets that connections are accepted from.
+    pub(super) fn sockets(&self) -> Vec<Arc<TcpListener>> {
+        self.running.lock().iter().filter_map(|listener| listener.socket()).collect()
+    }
+
     /// Reads the files of all TLS settings again where they have changed; where `forced`, in any case.
     pub fn refresh_certificates(&self, forced: bool) {
         let running = self.running.lock().clone();
@@ -117,9 +139,10 @@ impl Listeners {
     }
 
     /// Takes no more connections, and says farewell to those that are open.
-    pub(super) fn leave(&self) {
+    pub(super) fn leave(&self, how: Stop) {
+        let state = if how == Stop::HandedOver { State::HandedOver } else { State::Closing };
         for listener in self.running.lock().iter() {
-            listener.leave(State::Closing);
+            listener.leave(state);
         }
     }
 

@@ -4,9 +4,11 @@ mod accept;
 mod complaints;
 mod entrance;
 mod frames;
+mod hand_over;
 mod limits;
 mod listener;
 mod listeners;
+pub mod notify;
 mod open;
 mod proxy_protocol;
 mod room;
@@ -22,6 +24,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::proxy::Gateway;
 
+pub use hand_over::{HandOver, HandOverError, Inherited, Predecessor, Program};
 pub use limits::raise_open_files;
 pub use listener::{ListenerSettings, StartError};
 pub use listeners::{Listeners, Prepared};
@@ -42,23 +45,48 @@ pub enum Departure {
     BrokenOff(i64),
 }
 
+/// Why the proxy is to leave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// It was told to.
+    Told,
+    /// Another process has taken over its sockets.
+    HandedOver,
+}
+
+/// Starts the work beside requests. It ends when what is returned is dropped.
+pub fn work(gateway: &Gateway, listeners: &Arc<Listeners>) -> JoinSet<()> {
+    let mut work = JoinSet::new();
+    work.spawn(Arc::clone(listeners).keep());
+    for background in gateway.background() {
+        work.spawn(background);
+    }
+    work
+}
+
+/// Waits until `gateway` is ready. One that never is has to begin some time: perhaps nobody else serves any more.
+pub async fn wait_until_ready(gateway: &Gateway) {
+    let begun = Instant::now();
+    while !gateway.is_ready() && begun.elapsed() < LONGEST_UNREADY {
+        sleep(POLL).await;
+    }
+}
+
 /// Serves `gateway` on `listeners`, which have begun, until `stop` is ready; then takes no new connection, lets
 /// requests finish for at most `drain_timeout`, and returns as soon as nothing is in flight.
 pub async fn serve(
     gateway: Gateway,
     listeners: Arc<Listeners>,
     drain_timeout: Duration,
-    stop: impl Future<Output = ()>,
+    stop: impl Future<Output = Stop>,
 ) -> Departure {
-    let mut background = JoinSet::new();
-    background.spawn(Arc::clone(&listeners).keep());
-    for work in gateway.background() {
-        background.spawn(work);
-    }
-    stop.await;
+    let how = stop.await;
     gateway.leave();
     tracing::info!(in_flight = gateway.in_flight(), "draining");
-    listeners.leave();
+    if how == Stop::Told {
+        notify::stopping();
+    }
+    listeners.leave(how);
     drain(&gateway, &listeners, drain_timeout).await
 }
 
@@ -75,5 +103,7 @@ async fn drain(gateway: &Gateway, listeners: &Listeners, drain_timeout: Duration
     }
 }
 
+/// How long a process that is to take over waits for its keys: longer than the one before waits for it.
+const LONGEST_UNREADY: Duration = Duration::from_secs(90);
 /// How often the number of open connections is looked at while draining.
 const POLL: Duration = Duration::from_millis(20);
