@@ -111,6 +111,9 @@ pub(super) struct TargetMapping {
     /// The time to connect, TLS included: 1ms to 24h. Default: 5s.
     #[serde(default = "default_connect_timeout")]
     pub(super) connect_timeout: DurationText,
+    /// From the end of the request to the header section of the answer; at most `read_timeout`, and not with `http2`: 1ms
+    /// to 24h. Default: only `read_timeout` counts.
+    pub(super) first_byte_timeout: Option<DurationText>,
     /// From the moment when the target is first turned to until the end of its answer, repetitions included: 1ms to 24h.
     /// WebSockets are exempt, event streams are not. Default: any time.
     pub(super) timeout: Option<DurationText>,
@@ -226,6 +229,7 @@ impl<'de> Visitor<'de> for TargetVisitor {
             connect_timeout: default_connect_timeout(),
             read_timeout: default_transfer_timeout(),
             write_timeout: default_transfer_timeout(),
+            first_byte_timeout: None,
             timeout: None,
             http2: false,
             ca_file: None,

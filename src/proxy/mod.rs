@@ -4,6 +4,7 @@
 
 mod access_log;
 mod admission;
+mod alarm;
 mod context;
 mod correlation;
 mod edge;
@@ -15,6 +16,7 @@ mod http2;
 mod interim;
 mod origin;
 mod phases;
+mod punctual;
 mod rate_limits;
 mod raw_header;
 mod request_headers;
@@ -32,6 +34,7 @@ mod whence;
 pub use context::RequestContext;
 pub use edge::EdgeSettings;
 pub use explain::{ExplainedExchange, ExplainedRoute, ExplainedToken, Explanation, Inquiry, NIL_REQUEST_ID};
+pub use punctual::Punctual;
 pub use gateway::{Background, Gateway, GatewayError, GatewaySettings};
 pub use resource_metadata::ResourceMetadataSettings;
 pub use route::{RouteSettings, ServiceSettings};

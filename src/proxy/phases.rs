@@ -78,12 +78,12 @@ impl ProxyHttp for Gateway {
         _session: &mut Session,
         is_reused: bool,
         _peer: &HttpPeer,
-        _descriptor: RawFd,
+        connection: RawFd,
         _digest: Option<&Digest>,
         context: &mut RequestContext,
     ) -> Result<()> {
         let (backend, attempts) = at_target(context).ok_or_else(not_admitted)?;
-        attempts.has_connected(backend, is_reused);
+        attempts.has_connected(backend, is_reused, connection);
         Ok(())
     }
 
@@ -135,6 +135,9 @@ impl ProxyHttp for Gateway {
             count_body(body.as_ref(), context)?;
         }
         check_time(context)?;
+        if let (Some((backend, attempts)), true) = (at_target(context), end_of_stream) {
+            attempts.has_sent(backend);
+        }
         if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
             *body = None;
         }
@@ -147,7 +150,9 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         context: &mut RequestContext,
     ) -> Result<()> {
-        context.attempts.has_answered(!interim::is_final(response.status));
+        if let Some((backend, attempts)) = at_target(context) {
+            attempts.has_answered(backend, !interim::is_final(response.status));
+        }
         if response.status == StatusCode::SWITCHING_PROTOCOLS
             && (context.websocket.is_none() || !wellformed::names_websocket(&response.headers))
         {
@@ -248,7 +253,7 @@ impl ProxyHttp for Gateway {
         if !matches!(error.etype(), ErrorType::HTTPStatus(_)) {
             context.fault = Some((error.esource().clone(), error.etype().clone()));
         }
-        let Some(rejection) = context.rejection.take().or_else(|| rejection_for(error)) else {
+        let Some(rejection) = context.rejection.take().or_else(|| rejection_for(error, &context.attempts)) else {
             context.caller_left = true;
             return FailToProxy { error_code: 0, can_reuse_downstream: false };
         };
@@ -266,6 +271,7 @@ impl ProxyHttp for Gateway {
     }
 
     async fn logging(&self, session: &mut Session, _error: Option<&Error>, context: &mut RequestContext) {
+        context.attempts.rest();
         access_log::record(session, context, &self.metrics);
     }
 
@@ -359,7 +365,7 @@ fn is_unauthenticated(headers: &HeaderMap) -> bool {
 }
 
 /// What a fault of Pingora's means for the caller; `None` where the caller is gone.
-fn rejection_for(error: &Error) -> Option<Rejection> {
+fn rejection_for(error: &Error, attempts: &Attempts) -> Option<Rejection> {
     use ErrorType::{
         ConnectTimedout, ConnectionClosed, ReadError, ReadTimedout, TLSHandshakeTimedout, WriteError, WriteTimedout,
     };
@@ -367,6 +373,7 @@ fn rejection_for(error: &Error) -> Option<Rejection> {
         (ErrorSource::Upstream, ConnectTimedout | ReadTimedout | TLSHandshakeTimedout | WriteTimedout) => {
             Some(Rejection::TargetTimeout)
         }
+        (ErrorSource::Upstream, _) if attempts.struck().is_some() => Some(Rejection::TargetTimeout),
         (ErrorSource::Upstream, _) => Some(Rejection::TargetUnavailable),
         (ErrorSource::Downstream, ConnectionClosed | ReadError | WriteError | WriteTimedout) => None,
         (ErrorSource::Downstream, _) => Some(Rejection::BrokenRequest),

@@ -43,6 +43,15 @@ impl Ear {
         self.0.store(FLUSHES_OF_A_REQUEST, Ordering::Relaxed);
     }
 
+    /// Ends the connection for the one who reads from it, once that is polled again.
+    pub(super) fn hang_up(&self) {
+        self.0.store(HUNG_UP, Ordering::Relaxed);
+    }
+
+    fn has_hung_up(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == HUNG_UP
+    }
+
     fn open(&self) {
         self.0.store(0, Ordering::Relaxed);
     }
@@ -55,6 +64,9 @@ impl Ear {
     /// nobody else counts at the same time.
     fn count_flush(&self) -> bool {
         let left = self.0.load(Ordering::Relaxed);
+        if left == HUNG_UP {
+            return false;
+        }
         self.0.store(left.saturating_sub(1), Ordering::Relaxed);
         left == 1
     }
@@ -99,6 +111,9 @@ impl VirtualSocket for Socket {
 
 impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.ear.has_hung_up() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
         if self.ear.is_closed() {
             self.reader = Some(cx.waker().clone());
             return Poll::Pending;
@@ -127,6 +142,8 @@ impl AsyncWrite for Socket {
 
 /// Pingora flushes once behind the header section, and once where it has taken the end of the request out of the pipe.
 const FLUSHES_OF_A_REQUEST: u8 = 2;
+/// In place of a number of flushes: nothing is heard any more.
+const HUNG_UP: u8 = u8::MAX;
 
 #[cfg(test)]
 mod tests {

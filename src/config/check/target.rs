@@ -21,6 +21,7 @@ pub(super) fn target(checker: &mut Checker<'_>, target: &TargetMapping, node: &N
     let read_timeout = timeout(&target.read_timeout, "read_timeout");
     let write_timeout = timeout(&target.write_timeout, "write_timeout");
     let whole = target.timeout.as_ref().map(|text| timeout(text, "timeout").ok_or(Refused)).transpose();
+    let first_byte = first_byte_timeout(checker, target, read_timeout, node);
     let address = address::parse(checker, &target.url, node.key("url"));
     let tls = tls(checker, target, address.as_ref(), node);
     let endpoints = endpoints(checker, &target.endpoints, address.as_ref(), node.key("endpoints"));
@@ -38,7 +39,7 @@ pub(super) fn target(checker: &mut Checker<'_>, target: &TargetMapping, node: &N
             values::Balance::LeastRequests => Balance::LeastRequests,
         },
         connect_timeout: connect_timeout?,
-        first_byte_timeout: None,
+        first_byte_timeout: first_byte.ok()?,
         read_timeout: read_timeout?,
         write_timeout: write_timeout?,
         timeout: whole.ok()?,
@@ -50,6 +51,27 @@ pub(super) fn target(checker: &mut Checker<'_>, target: &TargetMapping, node: &N
         client_certificate: tls.client_certificate,
         server_name: tls.server_name,
     })
+}
+
+/// A silence before the answer ends by `read_timeout` in any case; over HTTP/2 it can end by nothing else.
+fn first_byte_timeout(
+    checker: &mut Checker<'_>,
+    target: &TargetMapping,
+    read_timeout: Option<Duration>,
+    node: &Node,
+) -> Result<Option<Duration>, Refused> {
+    let Some(text) = &target.first_byte_timeout else { return Ok(None) };
+    let node = node.key("first_byte_timeout");
+    let time = checker.duration(text, node, &TIMEOUT).ok_or(Refused)?;
+    if target.http2 {
+        checker.report(node, "a time for the first byte over HTTP/2", "\"read_timeout\" or \"timeout\"");
+        return Err(Refused);
+    }
+    if read_timeout.is_some_and(|longest| time > longest) {
+        checker.report(node, quoted(text.as_str()), "at most \"read_timeout\", which ends every silence");
+        return Err(Refused);
+    }
+    Ok(Some(time))
 }
 
 /// What only targets with TLS have.

@@ -72,6 +72,19 @@ fn health_checks_have_a_path_and_sensible_times() {
 }
 
 #[test]
+fn the_time_for_the_first_byte_is_one_that_can_be_kept() {
+    assert_eq!(target(", first_byte_timeout: 20s").first_byte_timeout, Some(Duration::from_secs(20)));
+    assert_eq!(
+        faults("url: https://a, first_byte_timeout: 61s"),
+        ["found \"61s\"; accepted: at most \"read_timeout\", which ends every silence"]
+    );
+    assert_eq!(
+        faults("url: https://a, first_byte_timeout: 1s, http2: true"),
+        ["found a time for the first byte over HTTP/2; accepted: \"read_timeout\" or \"timeout\""]
+    );
+}
+
+#[test]
 fn what_concerns_tls_belongs_to_https_targets() {
     assert_eq!(
         faults("url: http://a, server_name: b"),

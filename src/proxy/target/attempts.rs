@@ -6,6 +6,7 @@
 //! method is idempotent (RFC 9110 section 9.2.2). Never after a part of an answer, nor once the body is not at hand any
 //! more, nor because a time was over: what takes long is being done.
 
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +14,12 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result, RetryType};
 use tokio::time::Instant;
 
+use super::backend::Backend;
 use super::destination::{Destination, Visit};
+use super::peer;
 use super::settings::TargetSettings;
-use super::{backend::Backend, peer};
+
+use crate::proxy::alarm::{self, Alarm, Line};
 use crate::proxy::http2;
 use crate::proxy::switching::Ear;
 
@@ -36,11 +40,16 @@ pub(in crate::proxy) struct Attempts {
     connect_time: Option<Duration>,
     connect_error: Option<String>,
     is_reused: bool,
-    is_websocket: bool,
+    /// What listens to the target of a WebSocket.
+    ear: Option<Ear>,
     /// Whether a header section has come, other than a preliminary one.
     has_answer: bool,
     /// Whether the next attempt must not use a connection of the pool.
     wants_fresh: bool,
+    /// The connection of this attempt, where it is of this request alone.
+    connection: Option<Line>,
+    /// When which deadline is struck that Pingora does not know.
+    alarm: Option<(Instant, Deadline)>,
     /// Which deadline a silence of the target runs into.
     silence: Option<Deadline>,
     /// Which deadline was struck.
@@ -51,6 +60,7 @@ pub(in crate::proxy) struct Attempts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::proxy) enum Deadline {
     Connect,
+    FirstByte,
     Read,
     Write,
     Total,
@@ -70,6 +80,7 @@ impl Deadline {
     pub(in crate::proxy) fn as_str(self) -> &'static str {
         match self {
             Self::Connect => "connect_timeout",
+            Self::FirstByte => "first_byte_timeout",
             Self::Read => "read_timeout",
             Self::Write => "write_timeout",
             Self::Total => "timeout",
@@ -88,6 +99,10 @@ impl Attempts {
         self.turned = Some(now);
         self.count += 1;
         self.has_answer = false;
+        self.struck = None;
+        self.rest();
+        self.connection = None;
+        self.alarm = None;
         let last = self.visit.take();
         let destination = backend.choose(last.as_ref().map(Visit::destination)).await;
         let Some(destination) = destination else {
@@ -107,7 +122,7 @@ impl Attempts {
     fn set_deadlines(&mut self, peer: &mut HttpPeer, settings: &TargetSettings, ear: Option<&Ear>) -> Result<()> {
         let options = &mut peer.options;
         self.silence = Some(Deadline::Read);
-        self.is_websocket = ear.is_some();
+        self.ear = ear.cloned();
         if let Some(ear) = ear {
             peer::fit_for_websocket(peer, ear, settings.read_timeout);
             return Ok(());
@@ -134,7 +149,7 @@ impl Attempts {
 
     /// Whether it asks to go on as a WebSocket, which may last.
     pub(in crate::proxy) fn is_websocket(&self) -> bool {
-        self.is_websocket
+        self.ear.is_some()
     }
 
     /// Looks at the clock while a body passes.
@@ -155,8 +170,13 @@ impl Attempts {
     }
 
     /// There is a connection.
-    pub(in crate::proxy) fn has_connected(&mut self, backend: &Backend, is_reused: bool) {
+    pub(in crate::proxy) fn has_connected(&mut self, backend: &Backend, is_reused: bool, connection: RawFd) {
         self.is_reused = is_reused;
+        self.connection = match &self.ear {
+            Some(ear) => Some(Line::Tunnel(ear.clone())),
+            None => Some(Line::Descriptor(connection)).filter(|_| !backend.settings().http2),
+        };
+        self.arm(backend.settings(), None);
         let took = self.turned.map(|turned| turned.elapsed()).filter(|_| !is_reused);
         self.connect_time = took.or(self.connect_time);
         backend.metrics().connected(took);
@@ -181,16 +201,53 @@ impl Attempts {
             && self.time_left(settings) != Some(Duration::ZERO)
     }
 
+    /// The last of the request is on its way; the answer may take its time from now on.
+    pub(in crate::proxy) fn has_sent(&mut self, backend: &Backend) {
+        if self.has_answer {
+            return;
+        }
+        let settings = backend.settings();
+        // The silence that Pingora allows a WebSocket is too long for its handshake.
+        let handshake = Some((settings.read_timeout, Deadline::Read)).filter(|_| self.is_websocket());
+        let first_byte = settings.first_byte_timeout.map(|time| (time, Deadline::FirstByte)).or(handshake);
+        if let Some((time, deadline)) = first_byte {
+            self.arm(settings, Some((Instant::now() + time, deadline)));
+        }
+    }
+
     /// A header section has come from the target.
-    pub(in crate::proxy) fn has_answered(&mut self, is_informational: bool) {
+    pub(in crate::proxy) fn has_answered(&mut self, backend: &Backend, is_informational: bool) {
         if let (Some(visit), false) = (&self.visit, is_informational) {
             visit.destination().has_answered();
             self.has_answer = true;
+            self.arm(backend.settings(), None);
         }
+    }
+
+    /// Sets the alarm to the earlier of a deadline and the end of the time for the whole request.
+    fn arm(&mut self, settings: &TargetSettings, deadline: Option<(Instant, Deadline)>) {
+        let whole = settings.timeout.filter(|_| !self.is_websocket()).zip(self.began);
+        let whole = whole.and_then(|(time, began)| Some((began.checked_add(time)?, Deadline::Total)));
+        self.alarm = deadline.into_iter().chain(whole).min_by_key(|(at, _)| *at);
+        let alarm = self.alarm.zip(self.connection.clone());
+        alarm::set_alarm(alarm.map(|((at, _), connection)| Alarm { at, connection }));
+    }
+
+    /// No alarm from now on: the connection is given back or closed.
+    pub(in crate::proxy) fn rest(&self) {
+        if self.alarm.is_some() {
+            alarm::set_alarm(None);
+        }
+    }
+
+    /// The deadline whose alarm has gone off.
+    fn overdue(&self) -> Option<Deadline> {
+        self.alarm.filter(|(at, _)| Instant::now() >= *at).map(|(_, deadline)| deadline)
     }
 
     /// The exchange with the target ended with an error; says whether the request is to be sent again.
     pub(in crate::proxy) fn has_broken_off(&mut self, backend: &Backend, error: &Error, can: Repeatable) -> bool {
+        self.rest();
         if self.has_answer || *error.esource() != ErrorSource::Upstream {
             return false;
         }
@@ -200,11 +257,8 @@ impl Attempts {
             self.refusals += 1;
             return self.again(backend, can.has_body && self.refusals <= MAX_REFUSALS);
         }
-        let is_lost = matches!(
-            error.etype(),
-            ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError | ErrorType::H2Error
-        );
-        let is_late = matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout);
+        let is_late = self.struck.is_some();
+        let is_lost = is_loss(error) && !is_late;
         // That a pooled connection was closed says nothing of the address.
         if let (Some(visit), true) = (&self.visit, is_late || (is_lost && !self.is_reused)) {
             visit.destination().has_failed(error.etype().as_str());
@@ -234,6 +288,7 @@ impl Attempts {
             ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout => Some(Deadline::Connect),
             ErrorType::ReadTimedout => self.silence,
             ErrorType::WriteTimedout => Some(Deadline::Write),
+            _ if is_loss(error) => self.overdue(),
             _ => None,
         });
     }
@@ -277,6 +332,12 @@ impl Attempts {
 /// decided for a repetition means a `GOAWAY` before the stream.
 fn is_untouched(error: &Error) -> bool {
     http2::was_refused(error) || (*error.etype() == ErrorType::H2Error && error.retry == RetryType::Decided(true))
+}
+
+/// Whether a connection broke off.
+fn is_loss(error: &Error) -> bool {
+    use ErrorType::{ConnectionClosed, H2Error, ReadError, WriteError};
+    matches!(error.etype(), ConnectionClosed | ReadError | WriteError | H2Error)
 }
 
 /// The most addresses of a target that one request tries.

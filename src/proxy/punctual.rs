@@ -1,0 +1,52 @@
+//! Pingora's proxy, with the deadlines that it does not have itself.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use pingora::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
+use pingora::protocols::http::ServerSession;
+use pingora::protocols::http::v2::server::H2Options;
+use pingora::proxy::HttpProxy;
+use pingora::server::ShutdownWatch;
+
+use super::alarm::Watched;
+use super::gateway::Gateway;
+
+/// Pingora's proxy, whose requests end in time.
+pub struct Punctual(Arc<HttpProxy<Gateway>>);
+
+impl Punctual {
+    /// The proxy `proxy`, with alarms.
+    pub fn new(proxy: HttpProxy<Gateway>) -> Self {
+        Self(Arc::new(proxy))
+    }
+}
+
+#[async_trait]
+impl HttpServerApp for Punctual {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        Watched::new(self.0.process_new_http(session, shutdown)).await
+    }
+
+    fn h2_options(&self) -> Option<H2Options> {
+        self.0.h2_options()
+    }
+
+    fn server_options(&self) -> Option<&HttpServerOptions> {
+        self.0.server_options()
+    }
+
+    async fn http_cleanup(&self) {
+        self.0.http_cleanup().await;
+    }
+}
+
+impl std::fmt::Debug for Punctual {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Punctual").finish_non_exhaustive()
+    }
+}
