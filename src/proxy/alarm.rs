@@ -111,7 +111,8 @@ mod tests {
         let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().unwrap();
         theirs.set_nonblocking(true).unwrap();
         let connection = ours.as_raw_fd();
-        let alarm = move || Alarm { at: Instant::now() + Duration::from_secs(1), connection: Line::Descriptor(connection) };
+        let alarm =
+            move || Alarm { at: Instant::now() + Duration::from_secs(1), connection: Line::Descriptor(connection) };
         let cleared = Box::pin(async move {
             set_alarm(Some(alarm()));
             tokio::time::sleep(Duration::from_millis(900)).await;
