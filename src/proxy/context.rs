@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::admission::{Admission, Trail};
 use super::correlation::Correlation;
 use super::switching::Ear;
-use super::target::Attempts;
+use super::target::{Attempts, Backend};
 use crate::rejection::Rejection;
 
 /// The context of a request.
@@ -78,6 +78,23 @@ impl RequestContext {
             caller_left: false,
             answered: None,
             _in_flight: InFlight(in_flight),
+        }
+    }
+
+    /// The target of an admitted request, and how it fares there.
+    pub(super) fn at_target(&mut self) -> Option<(&Backend, &mut Attempts)> {
+        let admission = self.admission.as_ref()?;
+        Some((admission.route.target.backend(), &mut self.attempts))
+    }
+
+    /// Looks at the clock while a body passes. A WebSocket may last.
+    ///
+    /// # Errors
+    /// Where the time for the whole request is over.
+    pub(super) fn check_time(&mut self) -> pingora::Result<()> {
+        match self.at_target() {
+            Some((backend, attempts)) if !attempts.is_websocket() => attempts.check_time(backend),
+            _ => Ok(()),
         }
     }
 

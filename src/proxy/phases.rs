@@ -22,7 +22,7 @@ use super::correlation::Correlation;
 use super::gateway::Gateway;
 use super::request_headers::{self, Forwarding};
 use super::switching::Ear;
-use super::target::{Attempts, Backend, Repeatable};
+use super::target::{Attempts, Repeatable};
 use super::whence::Whence;
 use super::{access_log, interim, origin, respond, response_headers, tripwire, wellformed};
 use crate::connection::Connection;
@@ -69,7 +69,7 @@ impl ProxyHttp for Gateway {
 
     async fn upstream_peer(&self, _session: &mut Session, context: &mut RequestContext) -> Result<Box<HttpPeer>> {
         let websocket = context.websocket.clone();
-        let (backend, attempts) = at_target(context).ok_or_else(not_admitted)?;
+        let (backend, attempts) = context.at_target().ok_or_else(not_admitted)?;
         attempts.next(backend, websocket.as_ref()).await
     }
 
@@ -82,7 +82,7 @@ impl ProxyHttp for Gateway {
         _digest: Option<&Digest>,
         context: &mut RequestContext,
     ) -> Result<()> {
-        let (backend, attempts) = at_target(context).ok_or_else(not_admitted)?;
+        let (backend, attempts) = context.at_target().ok_or_else(not_admitted)?;
         attempts.has_connected(backend, is_reused, connection);
         Ok(())
     }
@@ -134,8 +134,8 @@ impl ProxyHttp for Gateway {
         if !session.was_upgraded() {
             count_body(body.as_ref(), context)?;
         }
-        check_time(context)?;
-        if let (Some((backend, attempts)), true) = (at_target(context), end_of_stream) {
+        context.check_time()?;
+        if let (Some((backend, attempts)), true) = (context.at_target(), end_of_stream) {
             attempts.has_sent(backend);
         }
         if end_of_stream && body.as_ref().is_some_and(Bytes::is_empty) {
@@ -150,7 +150,7 @@ impl ProxyHttp for Gateway {
         response: &mut ResponseHeader,
         context: &mut RequestContext,
     ) -> Result<()> {
-        if let Some((backend, attempts)) = at_target(context) {
+        if let Some((backend, attempts)) = context.at_target() {
             attempts.has_answered(backend, !interim::is_final(response.status));
         }
         if response.status == StatusCode::SWITCHING_PROTOCOLS
@@ -173,7 +173,7 @@ impl ProxyHttp for Gateway {
         _end_of_stream: bool,
         context: &mut RequestContext,
     ) -> Result<Option<Duration>> {
-        check_time(context)?;
+        context.check_time()?;
         Ok(None)
     }
 
@@ -216,7 +216,7 @@ impl ProxyHttp for Gateway {
         context: &mut RequestContext,
         mut error: Box<Error>,
     ) -> Box<Error> {
-        let again = at_target(context).is_some_and(|(backend, attempts)| attempts.has_not_connected(backend, &error));
+        let again = context.at_target().is_some_and(|(backend, attempts)| attempts.has_not_connected(backend, &error));
         error.set_retry(again);
         error
     }
@@ -239,7 +239,8 @@ impl ProxyHttp for Gateway {
             is_idempotent: session.req_header().method.is_idempotent(),
             has_body: !session.as_ref().retry_buffer_truncated(),
         };
-        let again = at_target(context).is_some_and(|(backend, attempts)| attempts.has_broken_off(backend, &error, can));
+        let again =
+            context.at_target().is_some_and(|(backend, attempts)| attempts.has_broken_off(backend, &error, can));
         error.set_retry(again);
         error
     }
@@ -378,19 +379,6 @@ fn rejection_for(error: &Error, attempts: &Attempts) -> Option<Rejection> {
         (ErrorSource::Downstream, ConnectionClosed | ReadError | WriteError | WriteTimedout) => None,
         (ErrorSource::Downstream, _) => Some(Rejection::BrokenRequest),
         _ => Some(Rejection::Internal),
-    }
-}
-
-fn at_target(context: &mut RequestContext) -> Option<(&Backend, &mut Attempts)> {
-    let admission = context.admission.as_ref()?;
-    Some((admission.route.target.backend(), &mut context.attempts))
-}
-
-/// A WebSocket may last; its handshake is under the other deadlines.
-fn check_time(context: &mut RequestContext) -> Result<()> {
-    match at_target(context) {
-        Some((backend, attempts)) if !attempts.is_websocket() => attempts.check_time(backend),
-        _ => Ok(()),
     }
 }
 

@@ -8,7 +8,6 @@ use bytes::BytesMut;
 use pingora::apps::{HttpServerApp, ServerApp};
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::{ALPN, IO, Ssl};
-use pingora::proxy::HttpProxy;
 use pingora::server::ShutdownWatch;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -24,11 +23,11 @@ use super::supervised::Supervised;
 use super::tls::Tls;
 use crate::connection::{Connection, Limits};
 use crate::network::Networks;
-use crate::proxy::Gateway;
+use crate::proxy::Punctual;
 
 /// What new connections of a listener meet.
 pub(super) struct Entrance {
-    pub(super) proxy: Arc<HttpProxy<Gateway>>,
+    pub(super) proxy: Arc<Punctual>,
     pub(super) limits: Arc<Limits>,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) h2c: bool,
@@ -123,7 +122,7 @@ impl Entrance {
 
 /// Pingora is not told that we leave: it would close after the next answer without a word of it in that answer, which
 /// our own phases add.
-async fn speak_http1(proxy: &Arc<HttpProxy<Gateway>>, mut session: ServerSession, connection: &Connection) {
+async fn speak_http1(proxy: &Arc<Punctual>, mut session: ServerSession, connection: &Connection) {
     static STAYING: LazyLock<watch::Sender<bool>> = LazyLock::new(|| watch::Sender::new(false));
     let staying = STAYING.subscribe();
     // Without a time of Pingora's: the connection has its own.

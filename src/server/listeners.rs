@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use pingora::apps::HttpServerOptions;
 use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
-use pingora::proxy::{HttpProxy, http_proxy};
+use pingora::proxy::http_proxy;
 use pingora::server::configuration::ServerConf;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -21,7 +21,7 @@ use super::hand_over::Inherited;
 use super::listener::{Bound, Listener, ListenerSettings, StartError, State};
 use super::tls::Tls;
 use crate::connection::Limits;
-use crate::proxy::Gateway;
+use crate::proxy::{Gateway, Punctual};
 
 /// The listeners of a proxy.
 pub struct Listeners {
@@ -29,14 +29,14 @@ pub struct Listeners {
     shared: Arc<Shared>,
     running: Mutex<Vec<Arc<Listener>>>,
     /// The proxy as Pingora runs it, and what it was made for: it holds the connections to targets, so it stays while it can.
-    proxy: Mutex<Option<(Arc<Limits>, Arc<HttpProxy<Gateway>>)>>,
+    proxy: Mutex<Option<(Arc<Limits>, Arc<Punctual>)>>,
     work: Mutex<JoinSet<()>>,
 }
 
 /// Listeners that could begin at once: addresses bound, files read. Dropped, it leaves no trace.
 pub struct Prepared {
     limits: Arc<Limits>,
-    proxy: Arc<HttpProxy<Gateway>>,
+    proxy: Arc<Punctual>,
     listeners: Vec<PreparedListener>,
     drain_timeout: Duration,
 }
@@ -196,7 +196,7 @@ impl Listeners {
         }
     }
 
-    fn proxy_for(&self, limits: &Limits) -> (Arc<Limits>, Arc<HttpProxy<Gateway>>) {
+    fn proxy_for(&self, limits: &Limits) -> (Arc<Limits>, Arc<Punctual>) {
         let proxy = self.proxy.lock();
         match &*proxy {
             Some((same, proxy)) if **same == *limits => (Arc::clone(same), Arc::clone(proxy)),
@@ -228,11 +228,7 @@ impl fmt::Debug for Prepared {
     }
 }
 
-fn entrance(
-    settings: &ListenerSettings,
-    limits: &Arc<Limits>,
-    proxy: &Arc<HttpProxy<Gateway>>,
-) -> Result<Entrance, StartError> {
+fn entrance(settings: &ListenerSettings, limits: &Arc<Limits>, proxy: &Arc<Punctual>) -> Result<Entrance, StartError> {
     let tls = settings.tls.as_ref().map(Tls::load).transpose().map_err(StartError::Tls)?;
     Ok(Entrance {
         proxy: Arc::clone(proxy),
@@ -258,7 +254,7 @@ async fn retire(shared: &Shared, gone: &Listener, drain_timeout: Duration) {
     shared.open.abort(&gone.farewell);
 }
 
-fn new_proxy(gateway: Gateway, limits: &Limits) -> HttpProxy<Gateway> {
+fn new_proxy(gateway: Gateway, limits: &Limits) -> Punctual {
     let conf = Arc::new(ServerConf {
         max_retries: MAX_ATTEMPTS,
         upstream_keepalive_pool_size: IDLE_CONNECTIONS,
@@ -270,7 +266,7 @@ fn new_proxy(gateway: Gateway, limits: &Limits) -> HttpProxy<Gateway> {
     options.h2_idle_timeout = Some(limits.idle_timeout);
     proxy.server_options = Some(options);
     proxy.h2_options = Some(h2_options(limits));
-    proxy
+    Punctual::new(proxy)
 }
 
 fn h2_options(limits: &Limits) -> H2Options {
