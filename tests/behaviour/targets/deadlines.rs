@@ -133,7 +133,7 @@ async fn a_target_over_tls_runs_into_the_same_deadlines() {
 async fn a_silence_within_an_answer_ends_with_the_time_for_the_whole_request() {
     let target = WireTarget::start(|mut wire, _| async move {
         wire.read_request().await;
-        wire.write("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha").await;
+        wire.write("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nha\r\n").await;
         wire.read_request().await;
     })
     .await;
