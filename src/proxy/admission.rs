@@ -169,7 +169,8 @@ impl Gate {
         if request.method == Method::TRACE {
             return Err(Rejection::MethodNotAllowed(WITHOUT_TRACE.into()));
         }
-        match self.routes.find(host.as_ref(), target.key(), &request.method) {
+        let found = self.routes.find_target(host.as_ref(), &target, &request.method);
+        match found.map_err(|error| Rejection::Ambiguous(error.reason()))? {
             Found::Route(hit) => {
                 if hit.by_method {
                     wellformed::check_method_override(&request.headers)?;

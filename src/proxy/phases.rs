@@ -357,7 +357,8 @@ fn count_body(body: Option<&Bytes>, context: &mut RequestContext) -> Result<()> 
     let route = &context.admission.as_ref().ok_or_else(not_admitted)?.route;
     let Err(rejection) = route.check_length(context.body_bytes) else { return Ok(()) };
     context.rejection = Some(rejection);
-    Err(Error::explain(ErrorType::HTTPStatus(413), "the body is longer than the route takes"))
+    // Of an error that is not the caller's, Pingora would wait for an HTTP/2 target to answer all the same.
+    Err(Error::explain(ErrorType::HTTPStatus(413), "the body is longer than the route takes").into_down())
 }
 
 /// Whether gRPC says what HTTP says with 401; it comes with 200, in the header section or behind the body.

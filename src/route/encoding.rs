@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 /// The path with every encoded character decoded that a server shows to its router: all that is visible, and the
-/// blank, but for `%`, `?` and `#`. A canonical path has no other way to spell a segment.
+/// blank, but for `%`, `/`, `?` and `#`. A canonical path has no other way to spell a segment.
 pub(super) fn match_key(canonical: &str) -> Cow<'_, str> {
     let Some(first) = canonical.find('%') else { return Cow::Borrowed(canonical) };
     let (plain, mut rest) = canonical.split_at(first);
@@ -15,6 +15,20 @@ pub(super) fn match_key(canonical: &str) -> Cow<'_, str> {
         rest = rest.get(if decoded.is_some() { 3 } else { character.len_utf8() }..).unwrap_or_default();
     }
     if key == canonical { Cow::Borrowed(canonical) } else { Cow::Owned(key) }
+}
+
+/// The form in which routes are found by a path that has been decoded already: what could not stand in it is encoded.
+pub(super) fn decoded_key(decoded: &[u8]) -> String {
+    let mut key = String::with_capacity(decoded.len());
+    for byte in decoded {
+        if matches!(byte, b' '..=b'~') && !b"%?#".contains(byte) {
+            key.push(char::from(*byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(key, "%{byte:02X}");
+        }
+    }
+    key
 }
 
 /// A key as a URL has it: a path that leads to this key, without anything that a quoted header parameter or a list
@@ -44,7 +58,7 @@ pub(super) fn offset_in_path(path: &str, covered: usize) -> usize {
 /// The visible character that the text begins with, if it begins with an encoded one.
 fn shown_character(text: &str) -> Option<char> {
     let digits = text.strip_prefix('%')?.as_bytes().first_chunk::<2>()?;
-    hex_byte(*digits).filter(|byte| matches!(byte, b' '..=b'~') && !b"%?#".contains(byte)).map(char::from)
+    hex_byte(*digits).filter(|byte| matches!(byte, b' '..=b'~') && !b"%/?#".contains(byte)).map(char::from)
 }
 
 pub(super) fn with_capital_encodings(path: &str) -> Cow<'_, str> {

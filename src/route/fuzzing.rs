@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use http::Method;
 
 use super::encoding::{hex_byte, match_key};
+use super::readings::check_containment;
 use super::{Found, Pattern, RequestTarget, RoutePath, RouteTable};
 
 /// Whatever is accepted has one reading: that of the strictest server, which takes it as it stands, and that of the
@@ -15,6 +16,8 @@ pub(crate) fn check(raw: &[u8]) {
     check_unchanged(raw, &target);
     check_segments(target.path());
     check_route(&target);
+    let outcome = check_containment(&ROUTES, None, raw.as_bytes(), &Method::GET);
+    assert!(outcome.is_ok(), "{outcome:?}");
 }
 
 /// What is forwarded is what came, but for the case of hexadecimal digits; and it is accepted again as it is.
@@ -35,6 +38,8 @@ fn check_unchanged(raw: &str, target: &RequestTarget<'_>) {
 /// Segments stay where they are, whoever reads them.
 fn check_segments(path: &str) {
     assert!(path.starts_with('/') && path.bytes().all(|byte| byte.is_ascii_graphic()), "a plain path");
+    // An encoded slash is part of its segment, and one more for whoever decodes it.
+    let path = &path.replace("%2F", "/");
     let strict: Vec<_> = path.split('/').skip(1).collect();
     let lax = laxest(path);
     let last_is_empty = strict.last().is_some_and(|last| last.is_empty());
@@ -112,6 +117,7 @@ static ROUTES: LazyLock<RouteTable<&str>> = LazyLock::new(|| {
         hosts: Vec::new(),
         path: RoutePath::prefix(&path.replace(' ', "%20")).unwrap_or_else(|error| unreachable!("{path}: {error:?}")),
         methods: Vec::new(),
+        encoded_slashes: path.starts_with("/graph"),
     };
     let routes = PATHS.iter().map(|path| (pattern(path), *path));
     RouteTable::build(routes).unwrap_or_else(|ties| unreachable!("{ties:?}"))

@@ -85,7 +85,12 @@ mod tests {
     fn pattern(host: &str, path: &str, exact: bool, method: Option<Method>) -> Pattern {
         let path = if exact { RoutePath::exact(path) } else { RoutePath::prefix(path) };
         let hosts = Some(host).filter(|host| !host.is_empty()).map(|host| HostPattern::parse(host).unwrap());
-        Pattern { hosts: hosts.into_iter().collect(), path: path.unwrap(), methods: method.into_iter().collect() }
+        Pattern {
+            hosts: hosts.into_iter().collect(),
+            path: path.unwrap(),
+            methods: method.into_iter().collect(),
+            encoded_slashes: false,
+        }
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use http::Method;
 
-use super::encoding::match_key;
+use super::canonical::canonical_path;
 use super::host::HostPattern;
-use super::path::{PathError, canonical_path};
+use super::path::PathError;
 
 /// The part of a route that decides which requests take it.
 #[derive(Debug, Clone)]
@@ -15,6 +15,8 @@ pub struct Pattern {
     pub path: RoutePath,
     /// The methods it serves; none means every method.
     pub methods: Vec<Method>,
+    /// Whether it takes paths with an encoded `/` within a segment.
+    pub encoded_slashes: bool,
 }
 
 /// The path of a route: canonical, and either a prefix on segment boundaries or one exact path.
@@ -61,8 +63,12 @@ impl RoutePath {
         if text.contains('?') {
             return Err(PatternError::Query);
         }
-        let text = canonical_path(text).map_err(PatternError::Path)?;
-        Ok(Self { text: match_key(&text).into(), exact })
+        let path = canonical_path(text).map_err(PatternError::Path)?;
+        match (path.has_encoded_slash, path.further_keys.is_empty()) {
+            (true, _) => Err(PatternError::Path(PathError::EncodedSlash)),
+            (false, false) => Err(PatternError::Path(PathError::OtherReading)),
+            (false, true) => Ok(Self { text: path.key.as_deref().unwrap_or(&path.text).into(), exact }),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use http::Method;
 
 use super::host::{HostName, HostPattern};
+use super::path::{PathError, RequestTarget};
 use super::pattern::Pattern;
 use super::tree::{MethodTable, PathTree};
 
@@ -16,6 +17,8 @@ use super::tree::{MethodTable, PathTree};
 #[derive(Debug)]
 pub struct RouteTable<T> {
     routes: Vec<T>,
+    /// Which of them take paths with an encoded `/`.
+    encoded_slashes: Vec<bool>,
     exact_hosts: HashMap<Box<str>, PathTree>,
     hosts_below: HashMap<Box<str>, PathTree>,
     any_host: PathTree,
@@ -41,6 +44,7 @@ pub struct Hit<'a, T> {
     pub covered: usize,
     /// Whether the method had a say: some route of this very path is limited to methods.
     pub by_method: bool,
+    position: usize,
 }
 
 /// Two routes that ask for the same requests, by their positions.
@@ -60,6 +64,7 @@ impl<T> RouteTable<T> {
     pub fn build(routes: impl IntoIterator<Item = (Pattern, T)>) -> Result<Self, Vec<Tie>> {
         let mut table = Self {
             routes: Vec::new(),
+            encoded_slashes: Vec::new(),
             exact_hosts: HashMap::new(),
             hosts_below: HashMap::new(),
             any_host: PathTree::new(),
@@ -68,17 +73,44 @@ impl<T> RouteTable<T> {
         for (second, (pattern, route)) in routes.into_iter().enumerate() {
             ties.extend(table.insert(&pattern, second).into_iter().map(|first| Tie { first, second }));
             table.routes.push(route);
+            table.encoded_slashes.push(pattern.encoded_slashes);
         }
         if ties.is_empty() { Ok(table) } else { Err(ties) }
     }
 
-    /// Finds the route of a request. `host` is `None` for a request without one (HTTP/1.0).
+    /// Finds the route of a request, if servers that decode its path further than we do would find the same one.
+    ///
+    /// # Errors
+    /// Where they would not, or where the route does not take an encoded `/` that the path has.
+    pub fn find_target(
+        &self,
+        host: Option<&HostName<'_>>,
+        target: &RequestTarget<'_>,
+        method: &Method,
+    ) -> Result<Found<'_, T>, PathError> {
+        let found = self.find(host, target.key(), method);
+        let Found::Route(hit) = &found else {
+            return if target.has_encoded_slash() { Err(PathError::EncodedSlash) } else { Ok(found) };
+        };
+        if target.has_encoded_slash() && self.encoded_slashes.get(hit.position) != Some(&true) {
+            return Err(PathError::EncodedSlash);
+        }
+        let leads_here = |key: &String| match self.find(host, key, method) {
+            Found::Route(other) => other.position == hit.position,
+            Found::MethodNotAllowed(_) | Found::Nothing => false,
+        };
+        if target.further_keys().iter().all(leads_here) { Ok(found) } else { Err(PathError::OtherReading) }
+    }
+
+    /// Finds the route of a path in the form of a key. `host` is `None` for a request without one (HTTP/1.0).
     pub fn find(&self, host: Option<&HostName<'_>>, path: &str, method: &Method) -> Found<'_, T> {
         let Some((methods, covered)) = self.find_path(host, path) else {
             return Found::Nothing;
         };
-        match methods.find(method).and_then(|route| self.routes.get(route)) {
-            Some(route) => Found::Route(Hit { route, covered, by_method: !methods.allow().is_empty() }),
+        match methods.find(method).and_then(|position| Some((position, self.routes.get(position)?))) {
+            Some((position, route)) => {
+                Found::Route(Hit { route, covered, by_method: !methods.allow().is_empty(), position })
+            }
             None => Found::MethodNotAllowed(methods.allow()),
         }
     }
@@ -140,6 +172,7 @@ mod tests {
             hosts: hosts.iter().map(|host| HostPattern::parse(host).unwrap()).collect(),
             path: RoutePath::prefix(path).unwrap(),
             methods: methods.to_vec(),
+            encoded_slashes: false,
         }
     }
 
@@ -223,6 +256,36 @@ mod tests {
         assert_eq!((at("h", "/a"), at("x", "/a"), at("h", "/")), (vec![1, 0], vec![2], vec![3]));
         for below in ["/a/", "/a/b", "/b"] {
             assert_eq!(at("h", below), [0; 0], "{below}");
+        }
+    }
+
+    #[test]
+    fn every_reading_of_a_path_leads_to_the_same_route() {
+        let slashes = |path: &str, encoded_slashes| Pattern { encoded_slashes, ..pattern(&[], path, &[]) };
+        let table =
+            table(vec![slashes("/files", true), slashes("/files/admin", true), slashes("/other", false)]).unwrap();
+        let find = |raw: &str| {
+            let target = RequestTarget::parse(raw.as_bytes()).unwrap();
+            table.find_target(None, &target, &Method::GET).map(|found| hit(found).map(|(route, _)| route))
+        };
+        for (raw, route) in [
+            ("/files/a%2Fb", Some(0)),
+            ("/files/a%2fb/c%2Fd", Some(0)),
+            ("/files/adm%2Fin", Some(0)),
+            ("/files/x%2Fadmin", Some(0)),
+            ("/files/admin/a%2Fb", Some(1)),
+            ("/files/x%253Ay", Some(0)),
+            ("/files/what%3F", Some(0)),
+            ("/files/100%25", Some(0)),
+            ("/none/x%253Ay", None),
+        ] {
+            assert_eq!(find(raw), Ok(route), "{raw}");
+        }
+        for raw in ["/files/admin%2Fx", "/files/%2561dmin", "/files/admin%3Fx", "/files/admin%23"] {
+            assert_eq!(find(raw), Err(PathError::OtherReading), "{raw}");
+        }
+        for raw in ["/files%2Fa", "/other/a%2Fb", "/none/a%2Fb", "/a%2Fb"] {
+            assert_eq!(find(raw), Err(PathError::EncodedSlash), "{raw}");
         }
     }
 

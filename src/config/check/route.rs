@@ -42,12 +42,13 @@ pub(super) fn route(
         Some(limits) => rate_limit::rate_limits(checker, &limits.0, node.key("rate_limit")),
         None => Some(Vec::new()),
     };
+    let encoded_slashes = route.encoded_slashes;
     let services = grant::services(checker, grant::Asked::of(route), node);
     let services = services?;
     Some(RouteSettings {
         name: name.into(),
         line: node.at.line,
-        pattern: Pattern { hosts: hosts?, path: path?, methods: methods? },
+        pattern: Pattern { hosts: hosts?, path: path?, methods: methods?, encoded_slashes },
         target: target?,
         identity: identity?,
         users: services.users,

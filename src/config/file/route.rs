@@ -27,6 +27,11 @@ pub(in crate::config) struct Route {
     /// every host.
     #[schemars(length(min = 1))]
     pub(in crate::config) hosts: Option<Vec<String>>,
+    /// Take requests with an encoded slash (`%2F`) within a segment, as part of an identifier. It is matched as part of that
+    /// segment and forwarded as it is. Servers may read it as `/` all the same: what would then lead to another route, or
+    /// have dot segments or empty ones, is refused. Default: `false`, such requests are refused.
+    #[serde(default)]
+    pub(in crate::config) encoded_slashes: bool,
     /// The methods that the route serves, in capitals. Default: every method but CONNECT and TRACE.
     #[schemars(length(min = 1))]
     pub(in crate::config) methods: Option<Vec<String>>,

@@ -3,7 +3,7 @@
 use super::{VALID, findings, with, with_identity, with_route, with_top};
 
 const TOP: &str = "admin, cache, drain_timeout, identities, limits, listen, log, routes, trusted_proxies";
-const ROUTE: &str = "app_only, claims, grant, hosts, identity, match, max_body, methods, name, path, rate_limit, \
+const ROUTE: &str = "app_only, claims, encoded_slashes, grant, hosts, identity, match, max_body, methods, name, path, rate_limit, \
     require, resource_metadata, saml, scopes, target, token_exchange";
 
 #[test]

@@ -16,6 +16,8 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
+use crate::route::forwarded_path;
+
 pub(super) use attempts::{Attempts, Deadline, Repeatable};
 pub(super) use backend::{Backend, Backends};
 pub(super) use load::Permit;
@@ -52,17 +54,7 @@ impl Target {
     /// The request's path with the route's prefix replaced by the target's own path. `rest` is what the route did not
     /// cover: empty, or beginning with `/`.
     pub(super) fn path_for(&self, rest: &str, query: Option<&str>) -> String {
-        let base = &*self.path;
-        let base = if rest.is_empty() { base } else { base.trim_end_matches('/') };
-        let query_length = query.map_or(0, |query| query.len() + 1);
-        let mut path = String::with_capacity(base.len() + rest.len() + query_length);
-        path.push_str(base);
-        path.push_str(rest);
-        if let Some(query) = query {
-            path.push('?');
-            path.push_str(query);
-        }
-        path
+        forwarded_path(&self.path, rest, query)
     }
 }
 

@@ -95,7 +95,8 @@ impl Authority {
         Wire::new(self.connect(proxy, b"http/1.1").await)
     }
 
-    async fn connect(&self, proxy: &TlsProxy, protocol: &[u8]) -> tokio_rustls::client::TlsStream<TcpStream> {
+    /// A connection to the proxy over which this protocol is spoken.
+    pub async fn connect(&self, proxy: &TlsProxy, protocol: &[u8]) -> tokio_rustls::client::TlsStream<TcpStream> {
         let mut config = ClientConfig::builder().with_root_certificates(self.roots()).with_no_client_auth();
         config.alpn_protocols = vec![protocol.to_vec()];
         let stream = TcpStream::connect(proxy.address).await.unwrap();
