@@ -22,9 +22,15 @@ pub(super) async fn meet_expectation(
 ) -> Result<()> {
     request.remove_header(&EXPECT);
     if std::mem::take(&mut context.awaits_continue) {
+        precede_interim(session);
         session.as_mut().write_continue_response().await.map_err(Error::into_down)?;
     }
     Ok(())
+}
+
+/// Before an interim answer: one that comes before the body does not end the connection, as Pingora would have it.
+pub(super) fn precede_interim(session: &mut Session) {
+    session.as_mut().set_close_on_response_before_downstream_finish(false);
 }
 
 /// Fits the connection to the final answer that is about to be relayed.
@@ -36,6 +42,7 @@ pub(super) async fn precede_answer(
     response: &ResponseHeader,
     context: &RequestContext,
 ) -> Result<()> {
+    session.as_mut().set_close_on_response_before_downstream_finish(true);
     if context.awaits_continue {
         // The answer stands without the body, which may or may not come now; the connection ends either way.
         session.set_read_timeout(Some(LINGER));

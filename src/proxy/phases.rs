@@ -198,9 +198,11 @@ impl ProxyHttp for Gateway {
         self.announce_leaving(session, context);
         response_headers::prepare(response, context.caller_version);
         match response.status {
-            StatusCode::CONTINUE => context.awaits_continue = false,
             StatusCode::SWITCHING_PROTOCOLS => session.set_read_timeout(None),
-            status if status.is_informational() => {}
+            status if status.is_informational() => {
+                context.awaits_continue &= status != StatusCode::CONTINUE;
+                interim::precede_interim(session);
+            }
             _ => {
                 context.answered = Some(tokio::time::Instant::now());
                 interim::precede_answer(session, response, context).await?;

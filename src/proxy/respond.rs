@@ -57,9 +57,12 @@ pub(super) async fn break_off(session: &mut Session, rejection: &Rejection) {
     }
 }
 
-/// The `content-type` of a message of gRPC.
+/// The `content-type` of a message of gRPC. What pages of browsers speak, `application/grpc-web`, is none.
 fn grpc_type(headers: &HeaderMap) -> Option<&HeaderValue> {
-    headers.get(CONTENT_TYPE).filter(|value| value.as_bytes().starts_with(b"application/grpc"))
+    headers.get(CONTENT_TYPE).filter(|value| {
+        let rest = value.as_bytes().strip_prefix(b"application/grpc");
+        rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')))
+    })
 }
 
 /// Answers a request for the metadata of a route. They are for everybody, pages of other origins and caches included,

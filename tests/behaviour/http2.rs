@@ -103,6 +103,7 @@ async fn every_combination_of_versions_relays_bodies_whole() {
         target("tls2", format!("url: '{}', http2: true, {ca}", tls2.url)),
     ];
     let scene = Scene::start(&routes.concat()).await;
+    let h2c = http2::proxy(&scene.world, &routes.concat()).await;
     let body: String = (0..60_000).map(|number| format!("{number},")).collect();
     for path in ["/plain1", "/plain2", "/tls1", "/tls2"] {
         for body in [body.as_str(), "short", ""] {
@@ -112,16 +113,19 @@ async fn every_combination_of_versions_relays_bodies_whole() {
             let head = request("POST", path, &scene.token, &format!("Content-Length: {}\r\n", body.len()));
             let answer = tls.ask(head + body).await;
             assert!(answer.status() == 200 && answer.text() == body, "TLS to {path}: {}", answer.start_line());
-            let mut caller = scene.caller().await;
-            let (response, mut stream) =
-                caller.send_request(scene.request("POST", path).body(()).unwrap(), body.is_empty()).unwrap();
-            let reading = tokio::spawn(http2::read_answer(response));
-            http2::write(&mut stream, Bytes::from(body.to_owned()), true).await;
-            let answer = reading.await.unwrap();
-            assert!(answer.status == 200 && answer.body.as_deref() == Some(body.as_bytes()), "HTTP/2 to {path}");
+            let over_tls = scene.request("POST", path).body(()).unwrap();
+            let without = Request::post(format!("{}{path}", h2c.url)).version(Version::HTTP_2);
+            let without = without.header("authorization", format!("Bearer {}", scene.token)).body(()).unwrap();
+            for (mut caller, request) in [(scene.caller().await, over_tls), (http2::caller(&h2c).await, without)] {
+                let (response, mut stream) = caller.send_request(request, body.is_empty()).unwrap();
+                let reading = tokio::spawn(http2::read_answer(response));
+                http2::write(&mut stream, Bytes::from(body.to_owned()), true).await;
+                let answer = reading.await.unwrap();
+                assert!(answer.status == 200 && answer.body.as_deref() == Some(body.as_bytes()), "HTTP/2 to {path}");
+            }
         }
     }
-    assert_eq!((plain2.stream_count(), scene.world.token_requests()), (9, 2));
+    assert_eq!((plain2.stream_count(), scene.world.token_requests()), (12, 3));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -483,4 +487,26 @@ async fn a_route_of_http2_that_turns_out_to_lead_elsewhere_gives_502() {
     );
     let scene = Scene::start(&route).await;
     assert_eq!(scene.ask_plainly("GET", "/t/x", "").await.code(), "target_unavailable");
+}
+
+/// A target that has begun with the only stream of a connection, says goodbye, and ends the connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_goodbye_that_covers_a_request_does_not_have_it_sent_again() {
+    let begun = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&begun);
+    let target = Http2Target::connections(move |mut connection, _| {
+        let count = Arc::clone(&count);
+        async move {
+            let Some(Ok((_request, _respond))) = connection.accept().await else { return };
+            count.fetch_add(1, Ordering::SeqCst);
+            connection.abrupt_shutdown(h2::Reason::NO_ERROR);
+            // The goodbye is written, and then the connection ends with the stream unanswered.
+            let _ = timeout(Duration::from_millis(300), connection.accept()).await;
+        }
+    })
+    .await;
+    let scene = Scene::start(&target.route()).await;
+    assert_eq!(scene.ask_plainly("POST", "/t/x", "body").await.status(), 502);
+    assert_eq!(scene.ask("POST", "/t/x", "body").await.status, 502);
+    assert_eq!(begun.load(Ordering::SeqCst), 2, "each POST once");
 }

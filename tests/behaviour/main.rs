@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails; so do the helpers of tests"
 )]
 
+mod answers;
 mod bypass;
 mod connections;
 mod credentials;
@@ -17,6 +18,8 @@ mod first;
 mod forward;
 mod grants;
 mod http2;
+mod interim;
+mod kinds;
 mod listeners;
 mod paths;
 mod providers;

@@ -104,6 +104,7 @@ async fn a_caller_that_expects_100_gets_it_and_then_sends_its_body() {
     assert_eq!(caller.ask(request("POST", "/t/x", &world.token(), lines)).await.status(), 100);
     let answer = caller.ask("the body").await;
     assert_eq!((answer.status(), answer.text().as_str()), (200, "ok"));
+    assert_eq!(answer.header("connection"), "keep-alive");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,7 +20,7 @@ fn files(folder: &Path, extension: &str) -> Vec<String> {
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let wanted = paths.filter(|path| path.extension().is_some_and(|found| found == extension));
     wanted
-        .filter(|path| !path.ends_with(format!("world.{extension}")))
+        .filter(|path| !path.to_string_lossy().ends_with(&format!("world.{extension}")))
         .map(|path| fs::read_to_string(path).unwrap())
         .collect()
 }

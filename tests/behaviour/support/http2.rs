@@ -1,7 +1,6 @@
 //! HTTP/2 on both sides of the proxy, stream by stream: targets that a test scripts, with and without TLS, and callers
 //! that show all of an answer.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -11,6 +10,8 @@ use h2::{RecvStream, SendStream};
 use http::{HeaderMap, Request, Response};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+
+use super::{Proxy, World, configuration};
 
 /// A target that speaks HTTP/2 with prior knowledge. It leaves with its test.
 pub struct Http2Target {
@@ -133,9 +134,18 @@ pub fn answer(respond: &mut SendResponse<Bytes>, response: Response<()>, body: i
     }
 }
 
-/// A caller that speaks HTTP/2 with prior knowledge.
-pub async fn caller(address: SocketAddr) -> h2::client::SendRequest<Bytes> {
-    let stream = TcpStream::connect(address).await.unwrap();
+/// A second proxy of a world, which speaks HTTP/2 without TLS.
+pub async fn proxy(world: &World, routes: &str) -> Proxy {
+    let plain = configuration(world.emulator.url(), "", routes);
+    let listen = "listen: [{address: '127.0.0.1:0', h2c: true}]";
+    let proxy = Proxy::start(&plain.replace("listen: [{address: '127.0.0.1:0'}]", listen)).await;
+    proxy.wait_until_ready().await;
+    proxy
+}
+
+/// A caller of such a proxy.
+pub async fn caller(proxy: &Proxy) -> h2::client::SendRequest<Bytes> {
+    let stream = TcpStream::connect(proxy.address()).await.unwrap();
     let (sender, connection) = h2::client::handshake(stream).await.unwrap();
     tokio::spawn(connection);
     sender.ready().await.unwrap()

@@ -16,6 +16,7 @@ _WORLD = json.loads(os.environ["OBO_WORLD"])
 EMULATOR, TARGET, PROXY = _WORLD["emulator"], _WORLD["target"], _WORLD["proxy"]
 CLIENT_ID, CLIENT_SECRET, TENANT_ID = _WORLD["client_id"], _WORLD["client_secret"], _WORLD["tenant_id"]
 ODD_SECRET = _WORLD["odd_secret"]
+PROGRAM = _WORLD["program"]
 DIRECTORY = Path(_WORLD["directory"])
 AUTHORITY = f"{EMULATOR}/{TENANT_ID}"
 TOKEN_ENDPOINT = f"{AUTHORITY}/oauth2/v2.0/token"

@@ -38,7 +38,7 @@ impl World {
         let description = json!({
             "emulator": authority, "target": api, "proxy": proxy.url, "admin": proxy.admin,
             "directory": directory, "client_id": CLIENT_ID, "tenant_id": TENANT_ID,
-            "client_secret": SECRET, "odd_secret": ODD_SECRET,
+            "client_secret": SECRET, "odd_secret": ODD_SECRET, "program": env!("CARGO_BIN_EXE_obo-proxy"),
         });
         Self { client, proxy, directory, description, _emulator: emulator, _target: target }
     }
