@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::hash::Hash;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use dashmap::DashMap;
@@ -20,7 +20,7 @@ pub struct BoundedCache<K, V> {
     /// Keys in the order of their insertion; one whose ticket is not that of its entry is a leftover.
     order: Mutex<VecDeque<(K, u64)>>,
     next_ticket: AtomicU64,
-    capacity: usize,
+    capacity: AtomicUsize,
 }
 
 struct Entry<V> {
@@ -36,7 +36,7 @@ impl<K: Copy + Eq + Hash, V: Clone> BoundedCache<K, V> {
             entries: DashMap::with_hasher(DigestHasher::default()),
             order: Mutex::new(VecDeque::new()),
             next_ticket: AtomicU64::new(0),
-            capacity: capacity.max(1),
+            capacity: AtomicUsize::new(capacity.max(1)),
         }
     }
 
@@ -71,6 +71,18 @@ impl<K: Copy + Eq + Hash, V: Clone> BoundedCache<K, V> {
         self.entries.is_empty()
     }
 
+    /// Another bound from now on; what is over it leaves at once, the oldest first.
+    pub fn resize(&self, capacity: usize) {
+        self.capacity.store(capacity.max(1), Ordering::Relaxed);
+        self.make_room(&mut self.order());
+    }
+
+    /// Removes every entry.
+    pub fn clear(&self) {
+        self.entries.clear();
+        self.order().clear();
+    }
+
     /// Removes every entry that has ended or that `keep` does not want.
     pub fn sweep(&self, keep: impl Fn(&V) -> bool) {
         let now = Instant::now();
@@ -81,11 +93,16 @@ impl<K: Copy + Eq + Hash, V: Clone> BoundedCache<K, V> {
     fn make_room_after(&self, key: K, ticket: u64) {
         let mut order = self.order();
         order.push_back((key, ticket));
-        while self.entries.len() > self.capacity {
+        self.make_room(&mut order);
+    }
+
+    fn make_room(&self, order: &mut VecDeque<(K, u64)>) {
+        let capacity = self.capacity.load(Ordering::Relaxed);
+        while self.entries.len() > capacity {
             let Some((oldest, ticket)) = order.pop_front() else { break };
             self.entries.remove_if(&oldest, |_, entry| entry.ticket == ticket);
         }
-        if order.len() > self.capacity.saturating_mul(2) {
+        if order.len() > capacity.saturating_mul(2) {
             order.retain(|(key, ticket)| self.is_current(key, *ticket));
         }
     }
@@ -104,7 +121,7 @@ impl<K: Eq + Hash, V> fmt::Debug for BoundedCache<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BoundedCache")
             .field("entries", &self.entries.len())
-            .field("capacity", &self.capacity)
+            .field("capacity", &self.capacity.load(Ordering::Relaxed))
             .finish_non_exhaustive()
     }
 }
@@ -165,6 +182,20 @@ mod tests {
             cache.insert(key(1), n, ends);
         }
         assert!(cache.order().len() <= 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_smaller_bound_holds_at_once_and_a_larger_one_gives_room() {
+        let cache = BoundedCache::new(10);
+        let ends = Instant::now() + Duration::from_secs(10);
+        (0..10).for_each(|n| cache.insert(key(n), n, ends));
+        cache.resize(3);
+        assert_eq!((cache.len(), cache.find(&key(6)), cache.find(&key(7))), (3, None, Some(7)));
+        cache.resize(5);
+        (10..20).for_each(|n| cache.insert(key(n), n, ends));
+        assert_eq!(cache.len(), 5);
+        cache.clear();
+        assert!(cache.is_empty());
     }
 
     #[tokio::test(start_paused = true)]

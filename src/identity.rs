@@ -1,6 +1,7 @@
 //! Our own registrations at identity providers, the tenants whose callers they accept, and the addresses that follow.
 
 mod cloud;
+mod sameness;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,8 +16,9 @@ pub use cloud::Cloud;
 use crate::limit::RateLimit;
 use crate::secret::Secret;
 
-/// One registration (Entra: app registration) in whose name tokens are accepted and exchanged.
-#[derive(Debug, Clone)]
+/// One registration (Entra: app registration) in whose name tokens are accepted and exchanged. Two are equal where all
+/// their settings are; what discovery said is no setting.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Identity {
     /// Its name in `routes.yaml`, for logs and metrics.
     pub name: Arc<str>,
@@ -86,7 +88,7 @@ pub struct Endpoints {
 }
 
 /// A credential of ours at a token endpoint.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
     /// `client_secret` in the form (`client_secret_post`, the article's first case).
     SecretPost(SecretSource),
@@ -102,7 +104,7 @@ pub enum Credential {
 }
 
 /// Where a secret is.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SecretSource {
     /// In the configuration.
     Value(Secret),
@@ -111,7 +113,7 @@ pub enum SecretSource {
 }
 
 /// A certificate and its key, in PEM.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CertificateFiles {
     /// The certificate, followed by those of intermediate authorities.
     pub certificate: PathBuf,
@@ -122,7 +124,7 @@ pub struct CertificateFiles {
 }
 
 /// Where a token of the machine's identity comes from (Azure Instance Metadata Service).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManagedIdentity {
     /// The client ID of a user-assigned identity; none means the system-assigned one.
     pub client_id: Option<Box<str>>,
@@ -130,6 +132,16 @@ pub struct ManagedIdentity {
     pub endpoint: Box<str>,
     /// The audience of the token.
     pub resource: Box<str>,
+}
+
+impl Provider {
+    /// Its address, or the name that stands for one.
+    pub fn address(&self) -> &str {
+        match self {
+            Self::Entra { authority } => authority,
+            Self::Oidc { issuer } => issuer,
+        }
+    }
 }
 
 impl Identity {

@@ -7,12 +7,14 @@ use http::{HeaderMap, StatusCode};
 use rustls_pki_types::CertificateDer;
 use tokio::time::Instant;
 
+use crate::digest::Digest;
 use crate::secret::Secret;
 
 /// A client for one identity provider. Cheap to clone; connections are kept and shared.
 #[derive(Debug, Clone)]
 pub struct IdpClient {
     http: reqwest::Client,
+    authorities: Digest,
 }
 
 /// What the identity provider answered, whatever it was.
@@ -76,7 +78,13 @@ impl IdpClient {
             .user_agent(concat!("obo-proxy/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(ClientError)?;
-        Ok(Self { http })
+        let authorities = Digest::of_parts(authorities.into_iter().flatten().map(AsRef::as_ref));
+        Ok(Self { http, authorities })
+    }
+
+    /// Tells clients that trust these certificate authorities from those that trust others.
+    pub fn authorities(&self) -> &Digest {
+        &self.authorities
     }
 
     /// Fetches a document.

@@ -32,6 +32,8 @@ pub mod secret;
 
 pub mod digest;
 
+pub mod stamp;
+
 pub mod network;
 
 pub mod cache;
@@ -59,6 +61,8 @@ pub mod proxy;
 pub mod server;
 
 pub mod config;
+
+pub mod reload;
 
 pub mod admin;
 

@@ -1,7 +1,11 @@
-//! The admin listener: health, readiness, metrics. It tells nothing of any caller, and is still no matter for the public.
+//! The admin listener: health, readiness, metrics, status. It tells nothing of any caller, and is still no matter for the public.
+
+mod door;
+mod status;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
@@ -12,7 +16,10 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tracing_appender::non_blocking::ErrorCounter;
 
+pub use self::door::{Door, Move};
 use crate::proxy::Gateway;
+use crate::reload::Record;
+use crate::server::Listeners;
 
 /// What the admin listener reports on.
 #[derive(Debug, Clone)]
@@ -21,6 +28,10 @@ pub struct Admin {
     pub gateway: Gateway,
     /// The count of lost log lines, where there is a log.
     pub dropped_lines: Option<ErrorCounter>,
+    /// The listeners for callers.
+    pub listeners: Arc<Listeners>,
+    /// What is known of the configuration.
+    pub record: Arc<Record>,
 }
 
 impl Admin {
@@ -42,6 +53,7 @@ impl Admin {
             .route("/healthz", get(async || "ok\n"))
             .route("/readyz", get(readiness))
             .route("/metrics", get(metrics))
+            .route("/status", get(status))
             .with_state(self);
         axum::serve(listener, router).await
     }
@@ -67,5 +79,17 @@ async fn metrics(State(admin): State<Admin>) -> Response {
     }
 }
 
-const INDEX: &str =
-    "obo-proxy\n\n/healthz  the process is alive\n/readyz   it wants requests\n/metrics  Prometheus metrics\n";
+async fn status(State(admin): State<Admin>) -> Response {
+    match serde_json::to_vec_pretty(&status::of(&admin)) {
+        Ok(document) => ([(CONTENT_TYPE, "application/json")], document).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+const INDEX: &str = "obo-proxy
+
+/healthz  the process is alive
+/readyz   it wants requests
+/metrics  Prometheus metrics
+/status   configuration, identities, routes and targets, as JSON
+";

@@ -16,6 +16,8 @@ pub(super) struct Published {
     pub(super) keys: KeySet,
     /// Where the provider is reached, if its document is what says so.
     pub(super) endpoints: Option<Endpoints>,
+    /// When it was fetched.
+    pub(super) at: Instant,
 }
 
 /// One look at what a tenant publishes.
@@ -67,7 +69,7 @@ impl Discovery<'_> {
             issuers.extend(v1.issuers);
             keys = keys.join(v1_keys);
         }
-        Ok(Published { issuers, keys, endpoints: main.endpoints })
+        Ok(Published { issuers, keys, endpoints: main.endpoints, at: Instant::now() })
     }
 
     /// The main document, from the first place that has one.

@@ -40,6 +40,19 @@ pub(super) struct Shared {
     keys: AtomicUsize,
 }
 
+/// What is known of a tenant's keys, for people.
+#[derive(Debug, Clone)]
+pub struct KeysKnown {
+    /// The tenant.
+    pub tenant: Arc<Tenant>,
+    /// How many keys are accepted.
+    pub keys: usize,
+    /// When they were loaded; nothing where that has never succeeded.
+    pub loaded: Option<SystemTime>,
+    /// Whether the last download failed.
+    pub is_stale: bool,
+}
+
 /// The download that is under way, and when the last one was started for an unknown key.
 #[derive(Debug, Default)]
 struct Downloads {
@@ -71,11 +84,13 @@ impl Shared {
 }
 
 impl KeySource {
-    pub(super) fn new(shared: Arc<Shared>, tenant: Arc<Tenant>) -> Self {
+    /// `known` is what the tenant has published already, as an earlier source of the same provider knows it.
+    pub(super) fn new(shared: Arc<Shared>, tenant: Arc<Tenant>, known: Option<Arc<Published>>) -> Self {
+        shared.keys.fetch_add(known.as_ref().map_or(0, |known| known.keys.len()), Ordering::AcqRel);
         Self {
             shared,
             tenant,
-            current: ArcSwapOption::empty(),
+            current: ArcSwapOption::new(known),
             is_stale: AtomicBool::new(false),
             failed: Notify::new(),
             downloads: Mutex::default(),
@@ -92,6 +107,17 @@ impl KeySource {
         self.current.load_full()
     }
 
+    /// What is known of the keys.
+    pub(super) fn known(&self) -> KeysKnown {
+        let current = self.current();
+        KeysKnown {
+            tenant: Arc::clone(&self.tenant),
+            keys: current.as_ref().map_or(0, |published| published.keys.len()),
+            loaded: current.and_then(|published| SystemTime::now().checked_sub(published.at.elapsed())),
+            is_stale: self.is_stale.load(Ordering::Acquire),
+        }
+    }
+
     /// Whether keys have ever been loaded.
     pub(super) fn is_loaded(&self) -> bool {
         self.current.load().is_some()
@@ -100,19 +126,34 @@ impl KeySource {
     /// Downloads on schedule, for ever; soon again after a failure, with the last good set kept.
     pub(super) async fn keep_fresh(self: Arc<Self>) {
         let mut failures = 0;
+        let mut pause = self.first_pause();
         loop {
-            let pause = if self.download_in_turn().await {
+            let regular = failures == 0;
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = self.failed.notified(), if regular => sleep(jittered(retry_pause(1, true))).await,
+            }
+            pause = if self.download_in_turn().await {
                 failures = 0;
                 jittered(self.shared.identity.key_refresh)
             } else {
                 failures += 1;
                 jittered(retry_pause(failures, self.is_loaded()))
             };
-            let regular = failures == 0;
-            tokio::select! {
-                () = sleep(pause) => {}
-                () = self.failed.notified(), if regular => sleep(jittered(retry_pause(1, true))).await,
-            }
+        }
+    }
+
+    /// None, unless keys are there already.
+    fn first_pause(&self) -> Duration {
+        let current = self.current.load();
+        let age = current.as_ref().map(|published| published.at.elapsed());
+        age.map_or(Duration::ZERO, |age| jittered(self.shared.identity.key_refresh).saturating_sub(age))
+    }
+
+    /// Loads the keys if there are none yet.
+    pub(super) async fn load_first(self: Arc<Self>) {
+        if !self.is_loaded() {
+            self.download_in_turn().await;
         }
     }
 

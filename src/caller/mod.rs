@@ -18,5 +18,6 @@ mod verifier;
 pub use bearer::{BearerError, MAX_TOKEN, bearer_token};
 pub use claims::{Claims, Kind};
 pub use invalid::InvalidToken;
+pub use key_source::KeysKnown;
 pub use requirements::{Lacking, Requirements};
 pub use verifier::{Aspect, Examination, Finding, VerifiedCaller, Verifier, VerifyError};

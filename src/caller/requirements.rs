@@ -3,7 +3,7 @@
 use super::claims::Claims;
 
 /// `require` of a route: every scope, every role, and one of the client applications.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Requirements {
     /// Scopes (`scp`) that token A must all have.
     pub scopes: Vec<Box<str>>,

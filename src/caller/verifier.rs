@@ -8,14 +8,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 pub use examine::{Aspect, Examination, Finding};
 
 use super::claims::{Claims, Kind};
+use super::discovery::Published;
 use super::invalid::InvalidToken;
 use super::jws::CompactJws;
-use super::key_source::{KeySource, Shared, Unknown, unix_now};
+use super::key_source::{KeySource, KeysKnown, Shared, Unknown, unix_now};
 use super::keys::SigningKey;
 use crate::cache::BoundedCache;
 use crate::digest::Digest;
@@ -124,19 +126,46 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// A verifier that remembers at most `capacity` tokens. It knows no keys until [`Verifier::keep_keys_fresh`] runs.
-    pub fn new(identity: Arc<Identity>, client: &IdpClient, capacity: usize, metrics: Arc<Metrics>) -> Self {
+    /// A verifier that remembers at most `capacity` tokens. It knows no keys until [`Verifier::keep_keys_fresh`] runs,
+    /// but for those that an `earlier` one has of the very tenants that `identity` took over from that one's identity.
+    /// What the earlier one found of tokens is not taken over: it was found by other rules.
+    pub fn new(
+        identity: Arc<Identity>,
+        client: &IdpClient,
+        capacity: usize,
+        metrics: Arc<Metrics>,
+        earlier: Option<&Self>,
+    ) -> Self {
         let shared = Arc::new(Shared::new(Arc::clone(&identity), client.clone(), Arc::clone(&metrics)));
         let source = |tenant: &Arc<Tenant>| {
-            (tenant.id().into(), Arc::new(KeySource::new(Arc::clone(&shared), Arc::clone(tenant))))
+            let known = earlier.and_then(|earlier| earlier.published_by(tenant));
+            (tenant.id().into(), Arc::new(KeySource::new(Arc::clone(&shared), Arc::clone(tenant), known)))
         };
         let sources = identity.tenants.iter().map(source).collect();
         Self { identity, sources, verified: BoundedCache::new(capacity), metrics }
     }
 
-    /// Downloads keys on schedule, one future for each tenant; each runs until it is dropped.
-    pub fn keep_keys_fresh(&self) -> impl Iterator<Item = impl Future<Output = ()> + Send + 'static> {
-        self.sources.values().map(|source| Arc::clone(source).keep_fresh())
+    /// Downloads keys on schedule, for all tenants; runs until it is dropped.
+    pub fn keep_keys_fresh(&self) -> impl Future<Output = ()> + Send + 'static {
+        let mut schedules = JoinSet::new();
+        let sources: Vec<_> = self.sources.values().cloned().collect();
+        async move {
+            sources.into_iter().for_each(|source| drop(schedules.spawn(source.keep_fresh())));
+            while schedules.join_next().await.is_some() {}
+        }
+    }
+
+    /// Loads the keys of those tenants that have none yet; whether there are any afterwards, says
+    /// [`Verifier::has_keys`].
+    pub async fn load_first_keys(&self) {
+        let mut downloads: JoinSet<()> = self.sources.values().map(|source| Arc::clone(source).load_first()).collect();
+        while downloads.join_next().await.is_some() {}
+    }
+
+    /// What is known of the keys of each tenant, in the order of the identity's tenants.
+    pub fn keys(&self) -> Vec<KeysKnown> {
+        let sources = self.identity.tenants.iter().filter_map(|tenant| self.sources.get(tenant.id()));
+        sources.map(|source| source.known()).collect()
     }
 
     /// Whether keys have been loaded, of one tenant at least.
@@ -147,6 +176,16 @@ impl Verifier {
     /// Forgets tokens that have ended or whose key was withdrawn.
     pub fn sweep(&self) {
         self.verified.sweep(|caller| caller.is_still_good(self.identity.clock_skew));
+    }
+
+    /// Another bound for remembered tokens from now on.
+    pub fn resize(&self, capacity: usize) {
+        self.verified.resize(capacity);
+    }
+
+    /// Forgets every token.
+    pub fn forget_all(&self) {
+        self.verified.clear();
     }
 
     /// How many tokens are remembered.
@@ -169,6 +208,11 @@ impl Verifier {
         let ends = Instant::now() + caller.remaining() + self.identity.clock_skew;
         self.verified.insert(*digest, Arc::clone(&caller), ends);
         Ok(caller)
+    }
+
+    /// What this very tenant has published, if it is one of this verifier's.
+    fn published_by(&self, tenant: &Arc<Tenant>) -> Option<Arc<Published>> {
+        self.sources.get(tenant.id()).filter(|source| Arc::ptr_eq(source.tenant(), tenant))?.current()
     }
 
     fn recall(&self, digest: &Digest) -> Option<Arc<VerifiedCaller>> {

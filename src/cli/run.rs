@@ -12,10 +12,13 @@ pub(super) async fn run(config: &Path) -> Result<(), Failure> {
     let program = Program::current().map_err(Failure::new)?;
     let predecessor = Predecessor::meet().map_err(Failure::new)?;
     let hand_over_wanted = signals::hand_over_wanted().map_err(Failure::new)?;
+    let reload_wanted = signals::reload_wanted().map_err(Failure::new)?;
     let settings = load(config)?;
     let log = telemetry::install(settings.log).map_err(Failure::new)?;
     let routes = settings.routes.len();
-    let instance = Instance::succeed(settings, predecessor).await.map_err(Failure::new)?;
+    let mut instance = Instance::succeed(settings, predecessor).await.map_err(Failure::new)?;
+    let reloads = instance.follow(config, Some(log.control()));
+    tokio::spawn(signals::each_hangup(reload_wanted, async move || drop(reloads.reload().await)));
     let addresses: Vec<_> = instance.addresses().iter().map(ToString::to_string).collect();
     let admin = instance.admin_address().map(|address| address.to_string()).unwrap_or_default();
     let open_files = server::raise_open_files();

@@ -1,4 +1,5 @@
-//! The signals that end a command, and the one by which another process takes over.
+//! The signals that end a command, the one by which another process takes over, and the one that has the configuration
+//! read again.
 
 use std::io;
 
@@ -37,4 +38,16 @@ pub(super) async fn stop_or_hand_over(mut wanted: Signal, hand_over: impl AsyncF
 /// SIGUSR2, which no longer ends the process from now on.
 pub(super) fn hand_over_wanted() -> io::Result<Signal> {
     signal(SignalKind::user_defined2())
+}
+
+/// SIGHUP, which no longer ends the process from now on.
+pub(super) fn reload_wanted() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
+}
+
+/// Does this each time it is wanted. What is wanted several times meanwhile is done once.
+pub(super) async fn each_hangup(mut wanted: Signal, act: impl AsyncFn()) {
+    while wanted.recv().await.is_some() {
+        act().await;
+    }
 }

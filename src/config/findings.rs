@@ -1,6 +1,9 @@
 //! What is wrong with a file: one line per finding, with its position, what was found and what is accepted.
 
 use std::fmt;
+use std::path::Path;
+
+use crate::stamp::Stamps;
 
 /// Everything that was found wrong with one file, in the order of the file.
 ///
@@ -10,6 +13,7 @@ use std::fmt;
 pub struct Findings {
     file_name: String,
     list: Vec<Finding>,
+    named: Stamps,
 }
 
 #[derive(Debug, Clone)]
@@ -32,8 +36,24 @@ impl Findings {
         self.list.len()
     }
 
+    /// Each finding as a line.
+    pub fn lines(&self) -> Vec<String> {
+        self.list.iter().map(|finding| self.line(finding)).collect()
+    }
+
+    /// The file itself and every file that it names, as they were before they were read: once one of them has changed,
+    /// there may be other findings or none.
+    pub fn files(&self) -> &Stamps {
+        &self.named
+    }
+
     pub(super) fn new(file_name: &str) -> Self {
-        Self { file_name: file_name.to_owned(), list: Vec::new() }
+        Self { file_name: file_name.to_owned(), list: Vec::new(), named: Stamps::default() }
+    }
+
+    /// Notes a file that the file names, before it is read.
+    pub(super) fn name_file(&mut self, file: &Path) {
+        self.named.note(file);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -47,6 +67,12 @@ impl Findings {
         accepted: impl fmt::Display,
     ) {
         self.list.push(Finding { at: at.into(), text: format!("{found}; accepted: {accepted}") });
+    }
+
+    fn line(&self, finding: &Finding) -> String {
+        let file_name = &self.file_name;
+        let at = finding.at.map(|Position { line, column }| format!(":{line}:{column}")).unwrap_or_default();
+        format!("{file_name}{at}: error: {}", finding.text)
     }
 
     pub(super) fn sorted(mut self) -> Self {
@@ -69,15 +95,7 @@ impl Position {
 
 impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, finding) in self.list.iter().enumerate() {
-            let end_of_line = if n == 0 { "" } else { "\n" };
-            write!(f, "{end_of_line}{}", self.file_name)?;
-            if let Some(Position { line, column }) = finding.at {
-                write!(f, ":{line}:{column}")?;
-            }
-            write!(f, ": error: {}", finding.text)?;
-        }
-        Ok(())
+        f.write_str(&self.lines().join("\n"))
     }
 }
 

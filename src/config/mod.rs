@@ -29,9 +29,11 @@ use findings::Position;
 pub use schema::schema;
 
 use crate::connection::Limits;
+use crate::digest::Digest;
 use crate::identity::Identity;
 use crate::proxy::{EdgeSettings, RouteSettings};
 use crate::server::ListenerSettings;
+use crate::stamp::Stamps;
 use crate::telemetry::LogSettings;
 
 /// What the proxy was told to do, checked: whatever is in here can be carried out.
@@ -57,6 +59,11 @@ pub struct Settings {
     pub identities: Vec<Identity>,
     /// The routes, in the order of the file; at least one, and no two for the same requests.
     pub routes: Vec<RouteSettings>,
+    /// The SHA-256 of the text.
+    pub text: Digest,
+    /// The file itself, and files whose content has become part of these settings, as they were before they were read.
+    /// Of other files, credentials among them, only the names are settings.
+    pub files: Stamps,
 }
 
 /// Reads and checks the file at `path`, with the variables of the process environment.
@@ -66,10 +73,16 @@ pub struct Settings {
 /// # Errors
 /// Everything that is wrong with the file, or that it cannot be read.
 pub fn load(path: &Path) -> Result<Settings, Findings> {
-    let file_name = path.display().to_string();
-    let text = read(path, &file_name)?;
+    let mut findings = Findings::new(&path.display().to_string());
+    findings.name_file(path);
+    let mut files = findings.files().clone();
+    let Some(text) = read(path, &mut findings) else { return Err(findings) };
     let base_dir = path.parent().unwrap_or(Path::new(""));
-    parse(&file_name, &text, base_dir, &|name| std::env::var(name).ok())
+    let settings = parse_with(findings, &text, base_dir, &|name| std::env::var(name).ok());
+    settings.map(|settings| {
+        files.extend(settings.files);
+        Settings { files, ..settings }
+    })
 }
 
 /// Checks the text of a file.
@@ -85,10 +98,18 @@ pub fn parse(
     base_dir: &Path,
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Settings, Findings> {
-    let mut findings = Findings::new(file_name);
+    parse_with(Findings::new(file_name), text, base_dir, env)
+}
+
+fn parse_with(
+    mut findings: Findings,
+    text: &str,
+    base_dir: &Path,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Settings, Findings> {
     let settings = parse_into(&mut findings, text, base_dir, env);
     match settings {
-        Some(settings) if findings.is_empty() => Ok(settings),
+        Some(settings) if findings.is_empty() => Ok(Settings { text: Digest::of(text.as_bytes()), ..settings }),
         _ => Err(findings.sorted()),
     }
 }
@@ -124,18 +145,15 @@ fn mirror(document: &Node, findings: &mut Findings) -> Option<file::File> {
     }
 }
 
-fn read(path: &Path, file_name: &str) -> Result<String, Findings> {
-    let refused = |at: Option<Position>, found: String, accepted: &str| {
-        let mut findings = Findings::new(file_name);
-        findings.add(at, found, accepted);
-        findings
-    };
+fn read(path: &Path, findings: &mut Findings) -> Option<String> {
     let bytes = read_at_most(path, document::SIZE_LIMIT)
-        .map_err(|error| refused(None, format!("the file cannot be read: {error}"), "a readable file"))?;
-    String::from_utf8(bytes).map_err(|error| {
+        .map_err(|error| findings.add(None::<Position>, format!("the file cannot be read: {error}"), "a readable file"))
+        .ok()?;
+    let text = String::from_utf8(bytes).map_err(|error| {
         let valid = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
-        refused(Some(Position::after(valid)), "found bytes that are not UTF-8".to_owned(), "text in UTF-8")
-    })
+        findings.add(Position::after(valid), "found bytes that are not UTF-8", "text in UTF-8");
+    });
+    text.ok()
 }
 
 /// The bytes of a file; of one that is too long, one more than `limit`.

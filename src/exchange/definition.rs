@@ -114,7 +114,7 @@ impl Exchange {
             }
         }
         let scope = grant.scope();
-        let digest = digest(identity, &grant, &header, scheme.as_deref());
+        let digest = digest(identity, client, &grant, &header, scheme.as_deref());
         let first = Self {
             identity: Arc::clone(identity),
             client: client.clone(),
@@ -142,7 +142,8 @@ impl Exchange {
         let client_id = asked.client_id.as_deref().unwrap_or_default();
         let authenticator = Authenticator::load(owner, client_id, asked.credential.as_slice(), target, metrics)?;
         let form = form::saml_bearer(&asked, &Proof::None, "");
-        let parts = [&b"saml2-bearer"[..], asked.endpoint.as_bytes(), form.expose().as_bytes()];
+        let authorities = target.authorities().as_bytes();
+        let parts = [&b"saml2-bearer"[..], asked.endpoint.as_bytes(), authorities, form.expose().as_bytes()];
         let digest = Digest::of_parts([assertion.digest.as_bytes()].into_iter().chain(parts));
         Ok(Self {
             identity: Arc::clone(&assertion.identity),
@@ -220,12 +221,17 @@ impl Exchange {
     }
 }
 
-/// What tells this exchange from every other one of the same token A: all that its form says beside the caller's part,
-/// who asks, and how the target gets the token.
-fn digest(identity: &Identity, grant: &Grant, header: &HeaderName, scheme: Option<&str>) -> Digest {
+/// What tells this exchange from every other one of the same token A, also of another configuration: all that its form
+/// says beside the caller's part, who asks, who is asked and who vouches for that, and how the target gets the token.
+fn digest(identity: &Identity, client: &IdpClient, grant: &Grant, header: &HeaderName, scheme: Option<&str>) -> Digest {
     let form = form::token_request(grant, &identity.client_id, &Proof::None, Subject::TokenA(""), Capable(false));
     Digest::of_parts([
         identity.name.as_bytes(),
+        identity.provider.address().as_bytes(),
+        // Of a provider with tenants the address says it all, with the tenant of the caller.
+        identity.anyone.discovery().as_bytes(),
+        identity.anyone.token_endpoint().unwrap_or_default().as_bytes(),
+        client.authorities().as_bytes(),
         form.expose().as_bytes(),
         header.as_str().as_bytes(),
         scheme.unwrap_or_default().as_bytes(),

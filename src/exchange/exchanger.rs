@@ -49,6 +49,12 @@ impl Exchanger {
         Self { fetcher, flights: Arc::new(Flights::new()), metrics }
     }
 
+    /// Other bounds from now on, as for [`Exchanger::new`]. What is remembered within them stays.
+    pub fn resize(&self, capacity: usize, refusal_ttl: Duration) {
+        self.fetcher.tokens.resize(capacity);
+        self.fetcher.refusals.resize(capacity, refusal_ttl);
+    }
+
     /// A remembered token that serves; no waiting. Where it nears its end, another one is fetched beside the request.
     pub fn recall(&self, exchange: &Arc<Exchange>, principal: Principal<'_>) -> Option<Arc<TokenB>> {
         let key = exchange.key(principal.digest, principal.caller.tenant());

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use crate::identity::Credential;
 
 /// How a caller's token A becomes what the target receives.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Grant {
     /// A token B acquired on behalf of the caller (OAuth 2.0 On-Behalf-Of).
     OnBehalfOf(OnBehalfOf),
@@ -22,7 +22,7 @@ pub enum Grant {
 }
 
 /// What is asked for on behalf of a caller.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct OnBehalfOf {
     /// The scopes of B, all of one resource.
     pub scopes: Vec<Box<str>>,
@@ -33,7 +33,7 @@ pub struct OnBehalfOf {
 }
 
 /// The parameters of RFC 8693, section 2.1; `subject_token` is token A.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct TokenExchange {
     /// `scope`; may be empty.
     pub scopes: Vec<Box<str>>,
@@ -50,7 +50,7 @@ pub struct TokenExchange {
 }
 
 /// A SAML assertion, and where it goes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Saml {
     /// The version of the assertion.
     pub version: SamlVersion,
@@ -68,7 +68,7 @@ pub enum SamlVersion {
 }
 
 /// Where a SAML assertion goes.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Delivery {
     /// Into a header of the forwarded request, as the identity provider encoded it (base64url).
     Header {
@@ -82,7 +82,7 @@ pub enum Delivery {
 }
 
 /// The exchange of a SAML 2.0 assertion for an access token (RFC 7522 section 2.1).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct AssertionGrant {
     /// The token endpoint.
     pub endpoint: Box<str>,

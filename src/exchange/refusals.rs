@@ -1,5 +1,6 @@
 //! Refusals that are repeated from memory: for a short time, and for the very token A and exchange that they met.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -12,13 +13,20 @@ use crate::cache::BoundedCache;
 #[derive(Debug)]
 pub(super) struct Refusals {
     kept: BoundedCache<Key, (ExchangeError, Instant)>,
-    longest: Duration,
+    /// In milliseconds.
+    longest: AtomicU64,
 }
 
 impl Refusals {
     /// Remembers at most `capacity` refusals, none longer than `longest` unless the identity provider says so.
     pub(super) fn new(capacity: usize, longest: Duration) -> Self {
-        Self { kept: BoundedCache::new(capacity), longest }
+        Self { kept: BoundedCache::new(capacity), longest: AtomicU64::new(milliseconds(longest)) }
+    }
+
+    /// As for [`Refusals::new`], from now on. What is remembered stays as long as it was to stay.
+    pub(super) fn resize(&self, capacity: usize, longest: Duration) {
+        self.kept.resize(capacity);
+        self.longest.store(milliseconds(longest), Ordering::Relaxed);
     }
 
     /// What the identity provider would say again.
@@ -39,7 +47,7 @@ impl Refusals {
 
     /// Remembers a refusal, if it is one that would be repeated.
     pub(super) fn keep(&self, key: Key, error: &ExchangeError) {
-        if let Some(lifetime) = lifetime(error, self.longest) {
+        if let Some(lifetime) = lifetime(error, Duration::from_millis(self.longest.load(Ordering::Relaxed))) {
             let until = Instant::now() + lifetime;
             self.kept.insert(key, (error.clone(), until), until);
         }
@@ -54,6 +62,10 @@ impl Refusals {
     pub(super) fn len(&self) -> usize {
         self.kept.len()
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// How long a refusal stands. What an administrator may be mending at this moment is asked for again soon.

@@ -149,7 +149,8 @@ impl Gateway {
         trail: &mut Trail,
         told: &mut Explanation,
     ) -> Result<(), Rejection> {
-        let (route, path) = match self.gate.place(request)? {
+        let generation = self.generation();
+        let (route, path) = match generation.gate.place(request)? {
             Place::Target(route, path) => (Arc::clone(route), path),
             Place::Metadata(route, metadata) => {
                 trail.route = Some(Arc::clone(route));
@@ -195,7 +196,12 @@ impl Gateway {
         let caller = route.verifier.verify(token, &digest).await.map_err(verify_rejection)?;
         told.tenant = Some(Arc::clone(caller.tenant()));
         let Some(exchange) = &route.service(&caller)?.exchange else { return Ok(()) };
-        let probe = self.gate.exchanger.probe(exchange, Principal { token, digest: &digest, caller: &caller }).await;
+        let probe = self
+            .generation()
+            .gate
+            .exchanger
+            .probe(exchange, Principal { token, digest: &digest, caller: &caller })
+            .await;
         let failure = probe.outcome.as_ref().err().cloned();
         if let Some(told) = &mut told.exchange {
             told.probe = Some(probe);

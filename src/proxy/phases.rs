@@ -43,10 +43,12 @@ impl ProxyHttp for Gateway {
             return Err(Error::explain(ErrorType::ConnectionClosed, "the request came too late").into_down());
         }
         prepare_session(session, context);
-        let edge = &self.gate.edge;
+        let generation = self.generation();
+        let gate = &generation.gate;
+        let edge = &gate.edge;
         context.trail.whence = Whence::of(peer_address(session), &session.req_header().headers, &edge.trusted_proxies);
         let outcome = match edge.inspect(session) {
-            Ok(()) => self.gate.decide(session.req_header(), &mut context.trail).await,
+            Ok(()) => gate.decide(session.req_header(), &mut context.trail).await,
             Err(rejection) => Err(rejection),
         };
         match outcome {

@@ -7,8 +7,8 @@ use crate::caller::VerifiedCaller;
 use crate::limit::{Counted, CountedBy, Limiter, RateLimit};
 use crate::rejection::Rejection;
 
-/// The rate limits of a route, ready.
-#[derive(Debug, Default)]
+/// The rate limits of a route, ready. A clone counts with it.
+#[derive(Debug, Clone, Default)]
 pub(super) struct RateLimits {
     /// Those that need no token.
     by_address: Vec<Arc<Limiter>>,

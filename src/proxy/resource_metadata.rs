@@ -9,7 +9,7 @@ use crate::rejection::Rejection;
 use crate::route::RoutePath;
 
 /// `resource_metadata` of a route.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResourceMetadataSettings {
     /// What clients ask tokens for (RFC 8707), and what they know the route by.
     pub resource: Box<str>,

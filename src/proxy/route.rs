@@ -4,20 +4,21 @@ use std::sync::Arc;
 
 use rustls_pki_types::CertificateDer;
 
+use super::party::Party;
 use super::rate_limits::RateLimits;
 use super::resource_metadata::{ResourceMetadata, ResourceMetadataSettings};
-use super::target::{Backends, Target, TargetSettings};
+use super::target::{Backend, Target, TargetSettings};
 use crate::caller::{Claims, Kind, Requirements, VerifiedCaller, Verifier};
 use crate::exchange::{Authenticator, Exchange, Grant, Unusable};
 use crate::identity::Identity;
 use crate::idp::{ClientError, IdpClient};
-use crate::limit::{Limiter, RateLimit};
+use crate::limit::RateLimit;
 use crate::rejection::Rejection;
 use crate::route::Pattern;
 use crate::telemetry::Metrics;
 
 /// One route of `routes.yaml`, checked.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct RouteSettings {
     /// Its name in logs and metrics.
     pub name: Arc<str>,
@@ -42,7 +43,7 @@ pub struct RouteSettings {
 }
 
 /// What a route does for one kind of caller.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ServiceSettings {
     /// How token A becomes what the target gets.
     pub grant: Grant,
@@ -62,6 +63,8 @@ pub(super) struct Route {
     pub(super) limits: RateLimits,
     users: Option<Service>,
     apps: Option<Service>,
+    /// What it was made of.
+    settings: RouteSettings,
 }
 
 /// What a route does for one kind of caller, ready.
@@ -72,18 +75,6 @@ pub(super) struct Service {
     pub(super) require: Requirements,
 }
 
-/// An identity with what acts in its name.
-#[derive(Debug, Clone)]
-pub(super) struct Party {
-    pub(super) identity: Arc<Identity>,
-    pub(super) verifier: Arc<Verifier>,
-    pub(super) authenticator: Arc<Authenticator>,
-    /// Reaches the identity provider.
-    pub(super) client: IdpClient,
-    /// Counts the exchanges that callers cause.
-    pub(super) limiter: Option<Arc<Limiter>>,
-}
-
 /// Why a route cannot be made ready.
 #[derive(Debug)]
 pub(super) enum RouteError {
@@ -92,28 +83,43 @@ pub(super) enum RouteError {
 }
 
 impl Route {
-    /// `capacity` bounds how many callers each of its rate limits counts.
+    /// A route with these settings, in the name of `party`, to a target behind `backend` and with `limits` that have
+    /// these settings.
     pub(super) fn new(
         settings: RouteSettings,
         party: &Party,
-        capacity: usize,
-        backends: &mut Backends,
+        backend: Arc<Backend>,
+        limits: RateLimits,
         metrics: &Arc<Metrics>,
     ) -> Result<Self, RouteError> {
-        let backend = backends.backend(&settings.target, metrics);
         let ca = settings.target.ca.as_deref();
-        let service = |service: ServiceSettings| Service::new(service, party, ca, metrics);
+        let service = |service: &ServiceSettings| Service::new(service.clone(), party, ca, metrics);
+        let metadata = settings.metadata.clone();
         Ok(Self {
-            name: settings.name,
+            name: Arc::clone(&settings.name),
             max_body: settings.max_body,
-            metadata: settings.metadata.map(|metadata| ResourceMetadata::new(metadata, &settings.pattern.path)),
-            limits: RateLimits::new(&settings.rate_limits, capacity),
-            users: settings.users.map(service).transpose()?,
-            apps: settings.apps.map(service).transpose()?,
-            target: Target::new(settings.target.path, backend),
+            metadata: metadata.map(|metadata| ResourceMetadata::new(metadata, &settings.pattern.path)),
+            limits,
+            users: settings.users.as_ref().map(service).transpose()?,
+            apps: settings.apps.as_ref().map(service).transpose()?,
+            target: Target::new(settings.target.path.clone(), backend),
             identity: Arc::clone(&party.identity),
             verifier: Arc::clone(&party.verifier),
+            settings,
         })
+    }
+
+    /// What it was made of.
+    pub(super) fn settings(&self) -> &RouteSettings {
+        &self.settings
+    }
+
+    /// Whether it is what these settings and this very party would make. Where it stands in the file is no matter.
+    pub(super) fn is_made_of(&self, settings: &RouteSettings, party: &Party) -> bool {
+        let (line, identity) = (settings.line, settings.identity);
+        // The same identity is the same party; its position in the file may have changed.
+        Arc::ptr_eq(&self.identity, &party.identity)
+            && RouteSettings { line, identity, ..self.settings.clone() } == *settings
     }
 
     /// Whether it takes a body of this many bytes.

@@ -33,7 +33,7 @@ impl Gateway {
         if !resendable || has_claims_challenge(response) {
             return Ok(());
         }
-        let renewed = self.gate.renew(admission, credential, context.token_a().unwrap_or_default()).await;
+        let renewed = self.generation().gate.renew(admission, credential, context.token_a().unwrap_or_default()).await;
         match renewed {
             Ok(credential) => {
                 if let Some(admission) = &mut context.admission {
@@ -51,7 +51,7 @@ impl Gateway {
     /// Forgets the token B that the target did not take.
     pub(super) fn forget_credential(&self, context: &RequestContext) {
         if let Some(admission) = &context.admission {
-            self.gate.forget(admission);
+            self.generation().gate.forget(admission);
         }
     }
 }

@@ -7,7 +7,7 @@ use super::host::HostPattern;
 use super::path::PathError;
 
 /// The part of a route that decides which requests take it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     /// The hosts it serves; none means every host.
     pub hosts: Vec<HostPattern>,

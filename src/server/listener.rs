@@ -22,7 +22,7 @@ use crate::network::Networks;
 use crate::telemetry::ListenerMetrics;
 
 /// One address that callers connect to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenerSettings {
     /// The address.
     pub address: SocketAddr,

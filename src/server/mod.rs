@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::proxy::Gateway;
 
-pub use hand_over::{HandOver, HandOverError, Inherited, Predecessor, Program};
+pub use hand_over::{AdminSocket, HandOver, HandOverError, Inherited, Predecessor, Program};
 pub use limits::raise_open_files;
 pub use listener::{ListenerSettings, StartError};
 pub use listeners::{Listeners, Prepared};
@@ -77,7 +77,7 @@ pub async fn wait_until_ready(gateway: &Gateway) {
 pub async fn serve(
     gateway: Gateway,
     listeners: Arc<Listeners>,
-    drain_timeout: Duration,
+    drain_timeout: impl Fn() -> Duration,
     stop: impl Future<Output = Stop>,
 ) -> Departure {
     let how = stop.await;
@@ -87,7 +87,7 @@ pub async fn serve(
         notify::stopping();
     }
     listeners.leave(how);
-    drain(&gateway, &listeners, drain_timeout).await
+    drain(&gateway, &listeners, drain_timeout()).await
 }
 
 async fn drain(gateway: &Gateway, listeners: &Listeners, drain_timeout: Duration) -> Departure {

@@ -3,14 +3,14 @@
 use std::io;
 
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
-use tracing_subscriber::{Layer, Registry, fmt};
+use tracing_subscriber::{Layer, fmt};
 
 use super::batches::Batches;
 use super::foreign;
+use super::heard::LogControl;
 
 /// `log` of `routes.yaml`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,6 +50,7 @@ pub enum LogLevel {
 pub struct LogGuard {
     _worker: WorkerGuard,
     dropped: ErrorCounter,
+    control: LogControl,
 }
 
 impl LogGuard {
@@ -57,48 +58,39 @@ impl LogGuard {
     pub fn dropped_lines(&self) -> ErrorCounter {
         self.dropped.clone()
     }
+
+    /// A way to change what is written.
+    pub fn control(&self) -> LogControl {
+        self.control.clone()
+    }
 }
 
 /// Installs the log for this process. Lines are written by a thread of their own: a reader that stalls costs lines,
 /// which are counted, and never holds a request back.
-///
-/// Libraries are heard from `warn` on, whatever the level: at `debug` some would print headers, and with them tokens.
 ///
 /// # Errors
 /// Where a log has been installed already.
 pub fn install(settings: LogSettings) -> Result<LogGuard, TryInitError> {
     let (writer, worker) = NonBlockingBuilder::default().lossy(true).finish(Batches::to(io::stdout()));
     let dropped = writer.error_counter();
-    install_to(settings, writer)?;
-    Ok(LogGuard { _worker: worker, dropped })
+    let control = install_to(settings, writer)?;
+    Ok(LogGuard { _worker: worker, dropped, control })
 }
 
 /// As [`install`], with lines written to `writer` by whoever logs.
 ///
 /// # Errors
 /// Where a log has been installed already.
-pub fn install_to<W>(settings: LogSettings, writer: W) -> Result<(), TryInitError>
+pub fn install_to<W>(settings: LogSettings, writer: W) -> Result<LogControl, TryInitError>
 where
-    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+    W: for<'a> MakeWriter<'a> + Clone + Send + Sync + 'static,
 {
-    let lines = fmt::layer().with_writer(writer);
-    let lines: Box<dyn Layer<Registry> + Send + Sync> = match settings.format {
-        LogFormat::Json => lines.json().flatten_event(true).with_target(false).boxed(),
-        LogFormat::Text => lines.with_ansi(false).with_target(false).boxed(),
-    };
-    let heard = Targets::new().with_default(LevelFilter::WARN).with_target("obo_proxy", settings.level.filter());
-    tracing_subscriber::registry().with(lines.with_filter(heard)).try_init()?;
+    let control = LogControl::new(settings);
+    let json = fmt::layer().with_writer(writer.clone()).json().flatten_event(true).with_target(false);
+    let text = fmt::layer().with_writer(writer).with_ansi(false).with_target(false);
+    let json = json.with_filter(control.heard_as(LogFormat::Json)).boxed();
+    let text = text.with_filter(control.heard_as(LogFormat::Text)).boxed();
+    tracing_subscriber::registry().with(vec![json, text]).try_init()?;
     foreign::install();
-    Ok(())
-}
-
-impl LogLevel {
-    fn filter(self) -> LevelFilter {
-        match self {
-            Self::Error => LevelFilter::ERROR,
-            Self::Warn => LevelFilter::WARN,
-            Self::Info => LevelFilter::INFO,
-            Self::Debug => LevelFilter::DEBUG,
-        }
-    }
+    Ok(control)
 }

@@ -9,6 +9,8 @@ use prometheus::{
 
 use super::connections::ConnectionMetrics;
 use super::foreign;
+use super::reloads::ReloadMetrics;
+use super::series;
 use super::target_metrics::{TargetFamilies, TargetMetrics};
 
 /// The metrics of one proxy.
@@ -34,6 +36,7 @@ pub struct Metrics {
     unreadable: IntCounter,
     targets: TargetFamilies,
     connections: ConnectionMetrics,
+    reloads: ReloadMetrics,
 }
 
 /// How an exchange ended, as a label.
@@ -100,6 +103,7 @@ impl Metrics {
             connections: ConnectionMetrics::new(&registry)?,
             unreadable: register(&registry, IntCounter::with_opts(opts("unreadable_requests_total", UNREADABLE))?)?,
             targets: TargetFamilies::new(&registry)?,
+            reloads: ReloadMetrics::new(&registry)?,
             registry,
         };
         let build = IntGaugeVec::new(opts("build_info", "Always 1; the label is the version."), &["version"])?;
@@ -197,6 +201,34 @@ impl Metrics {
     /// Signing keys could not be loaded.
     pub fn key_download_failed(&self, identity: &str) {
         self.key_refreshes.with_label_values(&[identity, "failure"]).inc();
+    }
+
+    /// Those of reloads of the configuration.
+    pub fn reloads(&self) -> &ReloadMetrics {
+        &self.reloads
+    }
+
+    /// Forgets what was counted for routes that there are no more.
+    pub fn retain_routes(&self, keep: &dyn Fn(&str) -> bool) {
+        // Requests without a route are counted under the empty name.
+        let keep = |route: &str| route.is_empty() || keep(route);
+        series::retain(&self.requests, "route", &keep);
+        series::retain(&self.request_seconds, "route", &keep);
+    }
+
+    /// Forgets what was counted for targets that there are no more.
+    pub fn retain_targets(&self, keep: &dyn Fn(&str) -> bool) {
+        self.targets.retain(keep);
+    }
+
+    /// Forgets what was counted for identities that there are no more.
+    pub fn retain_identities(&self, keep: &dyn Fn(&str) -> bool) {
+        let counters =
+            [&self.exchanges, &self.renewals, &self.idp_errors, &self.credential_reloads, &self.key_refreshes];
+        counters.iter().for_each(|counter| series::retain(counter, "identity", keep));
+        let gauges = [&self.certificate_ends, &self.keys, &self.keys_loaded_at];
+        gauges.iter().for_each(|gauge| series::retain(gauge, "identity", keep));
+        series::retain(&self.exchange_seconds, "identity", keep);
     }
 
     /// The number of log lines that were lost.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Registry};
 
 use super::metrics::{opts, register, seconds, whole};
+use super::series::retain;
 
 /// The metrics of all targets.
 #[derive(Debug)]
@@ -58,6 +59,16 @@ impl TargetFamilies {
             healthy: gauge("target_healthy", HEALTHY, &["target", "address"])?,
             certificate_ends: gauge("target_certificate_not_after_timestamp_seconds", CERTIFICATE_ENDS, &["target"])?,
         })
+    }
+
+    /// Addresses take care of themselves.
+    pub(super) fn retain(&self, keep: &dyn Fn(&str) -> bool) {
+        for gauge in [&self.under_way, &self.certificate_ends] {
+            retain(gauge, "target", keep);
+        }
+        let counters = [&self.turned_away, &self.connections, &self.connect_errors, &self.retries, &self.ejections];
+        counters.iter().for_each(|counter| retain(counter, "target", keep));
+        retain(&self.connect_seconds, "target", keep);
     }
 
     pub(super) fn target(&self, name: &str) -> TargetMetrics {

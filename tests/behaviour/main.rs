@@ -27,6 +27,7 @@ mod rate_limits;
 mod refusals;
 mod relay;
 mod relay_body;
+mod reload;
 mod resource_metadata;
 mod routing;
 mod saml;

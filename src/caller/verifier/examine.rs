@@ -245,7 +245,7 @@ mod tests {
             exchange_limit: None,
         };
         let metrics = Arc::new(Metrics::new().unwrap());
-        Verifier::new(Arc::new(identity), &IdpClient::new(None).unwrap(), 10, metrics)
+        Verifier::new(Arc::new(identity), &IdpClient::new(None).unwrap(), 10, metrics, None)
     }
 
     fn token(header: &Value, change: &Value) -> String {

@@ -139,7 +139,7 @@ static VERIFIERS: LazyLock<[Verifier; 2]> =
 
 fn verifier(identity: Identity) -> Verifier {
     let metrics = Arc::new(Metrics::new().unwrap_or_else(|error| unreachable!("{error}")));
-    let verifier = Verifier::new(Arc::new(identity), &CLIENT, 1, metrics);
+    let verifier = Verifier::new(Arc::new(identity), &CLIENT, 1, metrics, None);
     for source in verifier.sources.values() {
         source.settle(published());
     }
@@ -150,7 +150,7 @@ fn published() -> Published {
     let keys = json!({"keys": [{"kty": "OKP", "kid": "k", "crv": "Ed25519", "x": PUBLIC}]}).to_string();
     let issuers = vec![ISSUER.into()];
     let keys = KeySet::read(keys.as_bytes(), &issuers, &Tenant::oidc(""), &KeySet::default()).unwrap_or_default();
-    Published { issuers, keys, endpoints: None }
+    Published { issuers, keys, endpoints: None, at: tokio::time::Instant::now() }
 }
 
 /// A client that is never used.

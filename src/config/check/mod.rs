@@ -29,6 +29,8 @@ use super::file::{self, File};
 use super::findings::{Findings, quoted};
 use super::values::DurationText;
 use super::{Settings, read_at_most};
+use crate::digest::Digest;
+use crate::stamp::Stamps;
 use crate::telemetry::{LogFormat, LogLevel, LogSettings};
 
 /// Checks the values of a file.
@@ -42,7 +44,7 @@ pub(super) fn settings(
     surroundings: Surroundings<'_>,
     findings: &mut Findings,
 ) -> Option<Settings> {
-    let mut checker = Checker { surroundings, findings };
+    let mut checker = Checker { surroundings, findings, files: Stamps::default() };
     let (listeners, admin) = listener::listeners(&mut checker, &file, document);
     let limits = limits::limits(&mut checker, &file.limits, document.key("limits"));
     let refusal_ttl = checker.duration(&file.cache.refusal_ttl, document.key("cache").key("refusal_ttl"), &REFUSAL_TTL);
@@ -66,6 +68,8 @@ pub(super) fn settings(
         edge: edge?,
         identities,
         routes,
+        text: Digest::of(&[]),
+        files: checker.files,
     })
 }
 
@@ -82,6 +86,8 @@ pub(super) struct Surroundings<'a> {
 struct Checker<'a> {
     surroundings: Surroundings<'a>,
     findings: &'a mut Findings,
+    /// Files whose content becomes part of the settings.
+    files: Stamps,
 }
 
 impl Checker<'_> {
@@ -110,8 +116,11 @@ impl Checker<'_> {
         }
     }
 
-    fn path(&self, path: &str) -> PathBuf {
-        self.surroundings.base_dir.join(path)
+    /// Where a file is that the configuration names; to be called before it is read.
+    fn path(&mut self, path: &str) -> PathBuf {
+        let path = self.surroundings.base_dir.join(path);
+        self.findings.name_file(&path);
+        path
     }
 
     /// A variable of the process that is set and not empty.
@@ -128,8 +137,10 @@ impl Checker<'_> {
     }
 
     /// The content of a file, or what is wrong with the file, without its path.
-    fn bytes(&self, path: &str) -> Result<Vec<u8>, String> {
-        match read_at_most(&self.path(path), FILE_LIMIT) {
+    fn bytes(&mut self, path: &str) -> Result<Vec<u8>, String> {
+        let path = self.path(path);
+        self.files.note(&path);
+        match read_at_most(&path, FILE_LIMIT) {
             Ok(bytes) if bytes.len() <= FILE_LIMIT => Ok(bytes),
             Ok(_) => Err("is longer than 1 MiB".to_owned()),
             Err(error) => Err(format!("cannot be read: {error}")),

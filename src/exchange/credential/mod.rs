@@ -66,6 +66,13 @@ impl Authenticator {
         self.watch_certificates();
     }
 
+    /// Reads all files again, whether they have changed or not.
+    pub fn reread(&self) {
+        for slot in &self.slots {
+            self.report_reload(slot.refresh(true));
+        }
+    }
+
     /// The positions of the credentials in the order in which they are to be tried. Who has none tries that once.
     pub(super) fn order(&self) -> impl Iterator<Item = usize> + use<> {
         let (preferred, count) = (self.preferred.load(Ordering::Relaxed), self.slots.len().max(1));
@@ -135,7 +142,7 @@ impl Authenticator {
     }
 
     /// The credentials, in the order in which they are tried.
-    pub(super) fn describe(&self) -> Vec<CredentialDescription> {
+    pub fn describe(&self) -> Vec<CredentialDescription> {
         self.order().filter_map(|position| self.slots.get(position)).map(Slot::describe).collect()
     }
 

@@ -4,11 +4,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 
 use super::files::Unusable;
+use crate::stamp::Stamp;
 
 /// The value in some files, or one that no file changes.
 pub(super) struct Watched<T> {
@@ -18,13 +18,10 @@ pub(super) struct Watched<T> {
     /// What is asked of a value that is to replace another one.
     check: fn(&T) -> Result<(), Unusable>,
     /// The files as they were when they were last read.
-    seen: Mutex<Vec<Stamp>>,
+    seen: Mutex<Vec<Option<Stamp>>>,
     /// How many times the value was replaced.
     version: AtomicU64,
 }
-
-/// What changes when a file is written or replaced, a link to it included.
-type Stamp = Option<(SystemTime, u64, u64)>;
 
 impl<T: PartialEq> Watched<T> {
     /// The value that `load` makes of `files`; a later one takes its place only if it passes `check`.
@@ -70,17 +67,8 @@ impl<T: PartialEq> Watched<T> {
     }
 }
 
-fn stamps(files: &[PathBuf]) -> Vec<Stamp> {
-    files.iter().map(|file| stamp(file)).collect()
-}
-
-fn stamp(file: &std::path::Path) -> Stamp {
-    let metadata = std::fs::metadata(file).ok()?;
-    #[cfg(unix)]
-    let inode = std::os::unix::fs::MetadataExt::ino(&metadata);
-    #[cfg(not(unix))]
-    let inode = 0;
-    Some((metadata.modified().ok()?, metadata.len(), inode))
+fn stamps(files: &[PathBuf]) -> Vec<Option<Stamp>> {
+    files.iter().map(|file| Stamp::of(file)).collect()
 }
 
 /// Prints the names of the files, never the value.

@@ -1,6 +1,8 @@
 //! What routes to the same target share: its addresses and their health, its connections, and the bound of requests at
 //! once. Choosing an address takes no lock.
 
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
@@ -41,39 +43,45 @@ pub(in crate::proxy) struct Backend {
 }
 
 /// The backends of all routes, each once.
-#[derive(Debug, Default, Clone)]
+#[derive(Debug, Default)]
 pub(in crate::proxy) struct Backends {
-    each_once: Vec<Arc<Backend>>,
+    each_once: ByPlace,
     /// Those of an earlier configuration, which go on where their settings are the same.
-    earlier: Vec<Arc<Backend>>,
+    earlier: ByPlace,
 }
+
+/// Backends by the host and port of their first endpoint, so that few have to be compared.
+type ByPlace = HashMap<(Box<str>, u16), Vec<Arc<Backend>>>;
 
 impl Backends {
     /// The backends of a configuration that takes the place of the one with these.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the reload of the configuration"))]
     pub(in crate::proxy) fn after(earlier: &Self) -> Self {
-        Self { each_once: Vec::new(), earlier: earlier.each_once.clone() }
+        Self { each_once: ByPlace::new(), earlier: earlier.each_once.clone() }
     }
 
     /// The backend with these settings.
     pub(in crate::proxy) fn backend(&mut self, settings: &TargetSettings, metrics: &Metrics) -> Arc<Backend> {
-        let mut known = self.each_once.iter().chain(&self.earlier);
-        let known = known.find(|backend| backend.settings.is_same_target(settings)).cloned();
-        let backend = known.unwrap_or_else(|| Arc::new(Backend::new(settings.clone(), metrics)));
-        if !self.each_once.iter().any(|other| Arc::ptr_eq(other, &backend)) {
-            self.each_once.push(Arc::clone(&backend));
+        let place = (settings.host.clone(), settings.port);
+        let known = |backends: &ByPlace| {
+            let mut there = backends.get(&place).into_iter().flatten();
+            there.find(|backend| backend.settings.is_same_target(settings)).cloned()
+        };
+        if let Some(ours) = known(&self.each_once) {
+            return ours;
         }
+        let backend = known(&self.earlier).unwrap_or_else(|| Arc::new(Backend::new(settings.clone(), metrics)));
+        self.each_once.entry(place).or_default().push(Arc::clone(&backend));
         backend
     }
 
     /// Each of them, once all routes have theirs.
     pub(in crate::proxy) fn finish(mut self) -> Self {
-        self.earlier = Vec::new();
+        self.earlier = ByPlace::new();
         self
     }
 
     pub(in crate::proxy) fn iter(&self) -> impl Iterator<Item = &Arc<Backend>> {
-        self.each_once.iter()
+        self.each_once.values().flatten()
     }
 }
 
@@ -112,7 +120,7 @@ impl Backend {
         &self.authority
     }
 
-    pub(super) fn origin(&self) -> &str {
+    pub(in crate::proxy) fn origin(&self) -> &str {
         &self.origin
     }
 
@@ -127,6 +135,17 @@ impl Backend {
     /// The addresses of all endpoints.
     pub(super) fn destinations(&self) -> Arc<Vec<Arc<Destination>>> {
         self.destinations.load_full()
+    }
+
+    /// The addresses, whether each is well, and how many requests are under way there.
+    pub(in crate::proxy) fn addresses(&self) -> Vec<(SocketAddr, bool, usize)> {
+        let all = self.destinations.load();
+        all.iter().map(|one| (one.socket, one.is_healthy(), one.under_way())).collect()
+    }
+
+    /// How many requests are under way.
+    pub(in crate::proxy) fn under_way(&self) -> usize {
+        self.load.under_way()
     }
 
     /// How many addresses there are.

@@ -10,7 +10,7 @@ mod predecessor;
 mod successor;
 
 pub use predecessor::{Inherited, Predecessor};
-pub use successor::{HandOver, HandOverError, Program};
+pub use successor::{AdminSocket, HandOver, HandOverError, Program};
 
 /// Set for a process that is to take over.
 const VARIABLE: &str = "OBO_PROXY_TAKES_OVER";

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
@@ -26,6 +27,9 @@ pub struct Program {
     arguments: Vec<OsString>,
 }
 
+/// The socket of the admin listener, wherever that is now: it can move.
+pub type AdminSocket = Arc<Mutex<Option<OwnedFd>>>;
+
 /// What is handed over.
 #[derive(Debug)]
 pub struct HandOver {
@@ -34,7 +38,7 @@ pub struct HandOver {
     /// The sockets of callers.
     pub listeners: Arc<Listeners>,
     /// The socket of the admin listener.
-    pub admin: Option<OwnedFd>,
+    pub admin: AdminSocket,
     /// Where attempts are counted.
     pub metrics: ConnectionMetrics,
     /// Whether another process has taken over.
@@ -129,7 +133,8 @@ impl HandOver {
     fn pass_sockets(&self, channel: &UnixStream) -> io::Result<()> {
         let sockets = self.listeners.sockets();
         let callers = sockets.iter().map(|socket| socket.as_fd());
-        let descriptors: Vec<_> = callers.chain(self.admin.as_ref().map(AsFd::as_fd)).collect();
+        let admin = self.admin.lock();
+        let descriptors: Vec<_> = callers.chain(admin.as_ref().map(AsFd::as_fd)).collect();
         channel::send(channel, &descriptors)
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 use http::{HeaderMap, Method, StatusCode};
 use obo_proxy::config;
 use obo_proxy::emulator::{Emulator, EmulatorOptions, SampleTarget, SampleTargetOptions, TokenRequest};
-use obo_proxy::instance::Instance;
+use obo_proxy::instance::{Instance, Reloads};
 use obo_proxy::server::{Departure, Listeners, install_crypto_provider, raise_open_files};
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -186,7 +186,18 @@ impl Proxy {
         let base = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
         let settings = config::parse("routes.yaml", configuration, base, &|_| None)
             .unwrap_or_else(|findings| panic!("{findings}"));
-        let instance = Instance::assemble(settings).await.unwrap();
+        Self::serve(Instance::assemble(settings).await.unwrap())
+    }
+
+    /// A proxy that goes by the configuration in this file and follows it.
+    pub async fn following(file: &std::path::Path) -> (Self, Reloads) {
+        let settings = config::load(file).unwrap_or_else(|findings| panic!("{findings}"));
+        let mut instance = Instance::assemble(settings).await.unwrap();
+        let reloads = instance.follow(file, None);
+        (Self::serve(instance), reloads)
+    }
+
+    fn serve(instance: Instance) -> Self {
         let url = format!("http://{}", instance.addresses()[0]);
         let admin = instance.admin_address().map(|address| format!("http://{address}")).unwrap_or_default();
         let listeners = Arc::clone(instance.listeners());
