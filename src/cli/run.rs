@@ -15,7 +15,7 @@ pub(super) async fn run(config: &Path) -> Result<(), Failure> {
     let reload_wanted = signals::reload_wanted().map_err(Failure::new)?;
     let settings = load(config)?;
     let log = telemetry::install(settings.log).map_err(Failure::new)?;
-    let routes = settings.routes.len();
+    let (routes, connections) = (settings.routes.len(), settings.limits.connections);
     let mut instance = Instance::succeed(settings, predecessor).await.map_err(Failure::new)?;
     let reloads = instance.follow(config, Some(log.control()));
     tokio::spawn(signals::each_hangup(reload_wanted, async move || drop(reloads.reload().await)));
@@ -30,6 +30,10 @@ pub(super) async fn run(config: &Path) -> Result<(), Failure> {
         version = env!("CARGO_PKG_VERSION"),
         "serving"
     );
+    // One for the caller, one for the target.
+    if open_files.is_some_and(|files| files / 2 < connections as u64) {
+        tracing::warn!(open_files, connections, "limits.connections is more than half of the files that may be open");
+    }
     let hand_over = instance.hand_over(program);
     let stop = signals::stop_or_hand_over(hand_over_wanted, async || hand_over.attempt().await);
     match instance.serve(Some(log.dropped_lines()), stop).await {

@@ -24,6 +24,7 @@ pub struct Connection {
     farewell: Arc<Farewell>,
     /// Whether it carries requests side by side (HTTP/2).
     is_multiplexed: AtomicBool,
+    has_flooded: AtomicBool,
     task: OnceLock<AbortHandle>,
 }
 
@@ -61,7 +62,14 @@ impl Connection {
     /// A connection that begins now.
     pub fn new(limits: Arc<Limits>, farewell: Arc<Farewell>) -> Self {
         let state = AtomicU64::new(pack(Phase::Opening, now()));
-        Self { state, limits, farewell, is_multiplexed: AtomicBool::new(false), task: OnceLock::new() }
+        Self {
+            state,
+            limits,
+            farewell,
+            is_multiplexed: AtomicBool::new(false),
+            has_flooded: AtomicBool::new(false),
+            task: OnceLock::new(),
+        }
     }
 
     /// The connection that Pingora's session came by, if it came by one of ours.
@@ -104,6 +112,16 @@ impl Connection {
     /// Whether its requests run side by side.
     pub fn is_multiplexed(&self) -> bool {
         self.is_multiplexed.load(Ordering::Relaxed)
+    }
+
+    /// The caller took back more of its requests than anybody with good intentions would.
+    pub fn flooded(&self) {
+        self.has_flooded.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it did.
+    pub fn has_flooded(&self) -> bool {
+        self.has_flooded.load(Ordering::Relaxed)
     }
 
     /// A request is answered, and the next one may come.

@@ -52,7 +52,12 @@ impl Entrance {
     pub(super) async fn serve(&self, arrival: Arrival) {
         let listener = Arc::clone(&arrival.listener);
         let peer = arrival.peer.ip();
-        if let Err((refusal, detail)) = self.admit(arrival).await {
+        let connection = Arc::clone(&arrival.connection);
+        let admitted = self.admit(arrival).await;
+        if connection.has_flooded() {
+            listener.metrics.ended("resets");
+        }
+        if let Err((refusal, detail)) = admitted {
             listener.complaints.refused(refusal, Some(peer), || detail);
         }
     }

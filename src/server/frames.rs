@@ -42,6 +42,7 @@ impl Frames {
             arrived = rest;
         }
         if self.is_flood() {
+            connection.flooded();
             return false;
         }
         match () {
@@ -52,7 +53,7 @@ impl Frames {
     }
 
     /// Whether requests are taken back as the rule: a few may be, by a caller that has changed its mind.
-    pub(super) fn is_flood(&self) -> bool {
+    fn is_flood(&self) -> bool {
         self.resets >= TOLERATED_RESETS && self.resets > self.streams / 2
     }
 

@@ -28,10 +28,13 @@ pub struct Listeners {
     gateway: Gateway,
     shared: Arc<Shared>,
     running: Mutex<Vec<Arc<Listener>>>,
-    /// The proxy as Pingora runs it, and what it was made for: it holds the connections to targets, so it stays while it can.
-    proxy: Mutex<Option<(Arc<Limits>, Arc<Punctual>)>>,
+    /// It holds the connections to targets, so it stays while it can.
+    proxy: Mutex<Option<Made>>,
     work: Mutex<JoinSet<()>>,
 }
+
+/// The proxy as Pingora runs it, with the limits that it was made for.
+type Made = (Arc<Limits>, Arc<Punctual>);
 
 /// Listeners that could begin at once: addresses bound, files read. Dropped, it leaves no trace.
 pub struct Prepared {
@@ -196,7 +199,7 @@ impl Listeners {
         }
     }
 
-    fn proxy_for(&self, limits: &Limits) -> (Arc<Limits>, Arc<Punctual>) {
+    fn proxy_for(&self, limits: &Limits) -> Made {
         let proxy = self.proxy.lock();
         match &*proxy {
             Some((same, proxy)) if **same == *limits => (Arc::clone(same), Arc::clone(proxy)),

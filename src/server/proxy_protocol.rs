@@ -34,13 +34,16 @@ fn version_1(bytes: &[u8]) -> Reading {
     };
     let line = bytes.get(..end).and_then(|line| line.strip_suffix(b"\r"));
     let announced = line.and_then(|line| std::str::from_utf8(line).ok()).and_then(announced_by_text);
-    announced.map_or(Reading::Malformed, |caller| Reading::Header { caller, length: end + 1 })
+    announced.map_or(Reading::Malformed, |announced| Reading::Header { caller: announced.0, length: end + 1 })
 }
 
+/// The caller, if there is one.
+struct Announced(Option<SocketAddr>);
+
 /// `PROXY TCP4 192.0.2.1 192.0.2.2 1025 80`, or `PROXY UNKNOWN` with anything behind it.
-fn announced_by_text(line: &str) -> Option<Option<SocketAddr>> {
+fn announced_by_text(line: &str) -> Option<Announced> {
     if line == "PROXY UNKNOWN" || line.starts_with("PROXY UNKNOWN ") {
-        return Some(None);
+        return Some(Announced(None));
     }
     let words: Vec<_> = line.split(' ').collect();
     let ["PROXY", family, source, destination, source_port, destination_port] = words.as_slice() else { return None };
@@ -50,7 +53,7 @@ fn announced_by_text(line: &str) -> Option<Option<SocketAddr>> {
         _ => return None,
     };
     let (source_port, _destination) = (port(source_port)?, (destination, port(destination_port)?));
-    Some(Some(SocketAddr::new(source, source_port)))
+    Some(Announced(Some(SocketAddr::new(source, source_port))))
 }
 
 /// Digits alone, without a zero in front.

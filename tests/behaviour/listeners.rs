@@ -21,8 +21,12 @@ use crate::support::{ROUTES, World, listener};
 
 /// A world whose proxy has these listeners (a YAML list) and further settings at the top level.
 async fn world(listeners: &str, more: &str) -> World {
+    world_of(listeners, more, ROUTES).await
+}
+
+async fn world_of(listeners: &str, more: &str, routes: &str) -> World {
     let emulator = Emulator::start(listener(), EmulatorOptions::default()).await.unwrap();
-    let world = World::around(emulator, "", ROUTES, |configuration| {
+    let world = World::around(emulator, "", routes, |configuration| {
         let listeners = format!("listen: {listeners}\n{more}");
         configuration.replace("listen: [{address: '127.0.0.1:0'}]", &listeners)
     })

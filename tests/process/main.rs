@@ -10,6 +10,7 @@ mod hand_over;
 mod identity_provider;
 mod leaving;
 mod metrics;
+mod open_files;
 mod refusing;
 mod secrecy;
 mod support;

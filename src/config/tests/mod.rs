@@ -5,6 +5,7 @@ mod defaults;
 mod files;
 mod grant;
 mod identity;
+mod listener;
 mod provider;
 mod rate_limit;
 mod readme;

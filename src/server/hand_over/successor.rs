@@ -180,4 +180,4 @@ impl Drop for Started {
 }
 
 /// How long a new process may take until it is ready: its keys have to be loaded.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);

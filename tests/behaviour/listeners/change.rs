@@ -1,12 +1,13 @@
 //! Listeners that come, stay and go while the proxy serves.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use obo_proxy::config::{self, Settings};
 use tokio::net::TcpStream;
 
 use super::{PLAIN, get, world};
-use crate::support::wire::{Wire, request};
+use crate::support::wire::{Wire, WireTarget, request};
 use crate::support::{ROUTES, World, configuration, eventually};
 
 fn settings(world: &World, listeners: &str, more: &str) -> Settings {
@@ -109,4 +110,52 @@ async fn new_limits_hold_for_new_connections() {
     assert_eq!(new.ask(get(&token)).await.status(), 200);
     assert!(super::end_of(&mut new.stream).await.0.is_empty());
     assert_eq!(old.ask(get(&token)).await.status(), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_http2_caller_of_a_removed_listener_gets_its_answers_and_a_farewell() {
+    let world = world("[{address: '127.0.0.1:0', h2c: true}]", "").await;
+    let stream = TcpStream::connect(world.proxy.address()).await.unwrap();
+    let (sender, connection) = h2::client::handshake(stream).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let mut caller = sender.ready().await.unwrap();
+    let mut request = super::cleartext::http2_request(&world, "GET", &world.token());
+    *request.uri_mut() = format!("{}/orders/slow/700", world.proxy.url).parse().unwrap();
+    let (response, _) = caller.send_request(request, true).unwrap();
+    eventually("the target has the request", async || world.target.total_hits() == 1).await;
+    change(&world, &format!("[{{address: '{}'}}]", free()), "").unwrap();
+    let response = response.await.unwrap();
+    assert_eq!(response.status(), 200);
+    // GOAWAY ends the connection without an error once everything is answered.
+    connection.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_websocket_lives_on_when_its_listener_is_removed_until_the_drain_time_is_over() {
+    let target = WireTarget::start(|mut wire, _| async move {
+        wire.read_head().await;
+        wire.write("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n").await;
+        while let Some(line) = wire.read_through(b"\n").await {
+            wire.write(line).await;
+        }
+    })
+    .await;
+    let world =
+        target.world("\n  - {path: /t, target: '{target}', scopes: [api://orders-backend/Orders.Read]}\n").await;
+    let mut caller = Wire::connect(world.proxy.address()).await;
+    let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    caller.write(request("GET", "/t/socket", &world.token(), upgrade)).await;
+    assert!(caller.read_head().await.unwrap().starts_with(b"HTTP/1.1 101 "));
+    let settings = settings(&world, &format!("[{{address: '{}'}}]", free()), "");
+    let listeners = &world.proxy.listeners;
+    let prepared = listeners.prepare(&settings.listeners, &settings.limits, Duration::from_secs(2)).unwrap();
+    listeners.commit(prepared);
+    // Longer than an unused connection stays.
+    for _ in 0..6 {
+        caller.write("still there\n").await;
+        assert_eq!(caller.read_through(b"\n").await.unwrap(), b"still there\n");
+        tokio::time::sleep(Duration::from_millis(250)).await;
+    }
+    assert!(super::end_of(&mut caller.stream).await.0.is_empty(), "its time is over");
 }

@@ -102,6 +102,7 @@ async fn a_caller_that_takes_its_requests_back_as_a_rule_is_disconnected() {
         }
     }
     end_of(&mut stream).await;
+    assert_eq!(metric(&world, "obo_proxy_connections_ended_total", "reason=\"resets\"").await, 1.0);
     assert_eq!(http2_answer(&world).await, 200, "others are served");
 }
 

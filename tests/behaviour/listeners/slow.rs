@@ -138,6 +138,24 @@ async fn an_http2_header_section_that_is_not_completed_ends_the_connection() {
     assert_eq!(metric(&world, ENDED, "reason=\"header_timeout\"").await, 1.0);
 }
 
+/// Silence in the middle of a body over HTTP/2 is bounded by the time that the target may be silent.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_http2_body_that_never_ends_is_given_up() {
+    let text = "
+  - {path: /orders, target: {url: '{target}', read_timeout: 400ms}, scopes: [api://orders-backend/Orders.Read]}
+";
+    let target = crate::support::wire::WireTarget::start(|mut wire, _| async move {
+        wire.read_head().await;
+        wire.read_through(b"never").await;
+    })
+    .await;
+    let world = super::world_of(H2C, "", &text.replace("{target}", &target.url)).await;
+    let mut caller = http2_caller(&world).await;
+    let (response, mut body) = caller.send_request(http2_request(&world, "POST", &world.token()), false).unwrap();
+    body.send_data(bytes::Bytes::from_static(b"some"), false).unwrap();
+    assert_eq!(response.await.unwrap().status(), 504);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_slow_callers_do_not_slow_others_down() {
     let world = world(PLAIN, "limits: {header_timeout: 1h}").await;
