@@ -1,5 +1,8 @@
 //! What is sent again and what is not, counted by a target that takes each request and then breaks off.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bytes::Bytes;
 use h2::Reason;
 use http::{Method, Response};
@@ -133,4 +136,32 @@ async fn a_post_that_an_http2_target_has_not_touched_is_sent_again_and_one_that_
         let reply = world.send(Method::POST, "/t", &[("authorization", &authorization)], "x").await;
         assert_eq!((reply.status.as_u16(), target.requests().len()), expected, "{reason:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_post_on_a_connection_that_an_http2_target_is_about_to_close_is_sent_on_another_one() {
+    let authority = Authority::new();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&connections);
+    let target = TlsTarget::start(authority.server_config("localhost", b"h2"), move |stream, log| {
+        let turn = counted.fetch_add(1, Ordering::SeqCst);
+        async move {
+            let Ok(mut connection) = h2::server::handshake(stream).await else { return };
+            if turn == 0 {
+                // GOAWAY before any stream: whatever is sent here has not been touched.
+                connection.abrupt_shutdown(Reason::NO_ERROR);
+            }
+            while let Some(Ok((request, mut respond))) = connection.accept().await {
+                log.lock().unwrap().push(request.headers().clone());
+                respond.send_response(Response::new(()), true).unwrap();
+            }
+        }
+    })
+    .await;
+    let settings = format!("url: '{}', http2: true, retries: 0, ca_file: '{}'", target.url, authority.file());
+    let world = World::with_routes(&route(&settings)).await;
+    let authorization = format!("Bearer {}", world.token());
+    let reply = world.send(Method::POST, "/t", &[("authorization", &authorization)], "x").await;
+    assert_eq!((reply.status.as_u16(), target.requests().len()), (200, 1));
+    assert_eq!(connections.load(Ordering::SeqCst), 2);
 }
