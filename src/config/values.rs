@@ -115,7 +115,7 @@ pub(super) struct TargetMapping {
     /// to 24h. Default: only `read_timeout` counts.
     pub(super) first_byte_timeout: Option<DurationText>,
     /// From the moment when the target is first turned to until the end of its answer, repetitions included: 1ms to 24h.
-    /// WebSockets are exempt, event streams are not. Default: any time.
+    /// `WebSockets` are exempt, event streams are not. Default: any time.
     pub(super) timeout: Option<DurationText>,
     /// The longest silence of the target before and during its answer: 1ms to 24h. Default: 60s.
     #[serde(default = "default_transfer_timeout")]
@@ -151,7 +151,7 @@ pub(super) struct TargetMapping {
     #[serde(default = "default_retries")]
     #[schemars(range(max = 5))]
     pub(super) retries: u32,
-    /// The most requests at once, of all routes to this target; beyond it they get 503. WebSockets and other streams
+    /// The most requests at once, of all routes to this target; beyond it they get 503. `WebSockets` and other streams
     /// count as long as they last. Default: 1024.
     #[serde(default = "default_max_requests")]
     #[schemars(range(min = 1, max = 1_000_000))]

@@ -86,7 +86,7 @@ fn tls(checker: &mut Checker<'_>, target: &TargetMapping, address: Option<&Addre
         Some(path) => Some(pem::authorities(checker, path, node.key("ca_file"))?),
         None => None,
     };
-    let client_certificate = client_certificate(checker, target, node)?;
+    let client_certificate = client_certificate(checker, target, node).ok()?;
     let server_name = match &target.server_name {
         Some(name) => Some(server_name(checker, name, node.key("server_name"))?),
         None => None,
@@ -127,18 +127,28 @@ fn server_name(checker: &mut Checker<'_>, name: &str, node: &Node) -> Option<Box
     }
 }
 
-/// Both files or none; they belong together, and the certificate has not ended. The inner value is what there is.
+/// Both files or none.
 fn client_certificate(
     checker: &mut Checker<'_>,
     target: &TargetMapping,
     node: &Node,
-) -> Option<Option<Arc<ClientCertificate>>> {
-    let (certificate, key) = match (&target.client_certificate, &target.client_key) {
-        (None, None) => return Some(None),
-        (Some(_), None) => return checker.missing(node, "client_key", "the file with the key of the certificate"),
-        (None, Some(_)) => return checker.missing(node, "client_certificate", "the file with the certificate"),
-        (Some(certificate), Some(key)) => (certificate, key),
+) -> Result<Option<Arc<ClientCertificate>>, Refused> {
+    let read = match (&target.client_certificate, &target.client_key) {
+        (None, None) => return Ok(None),
+        (Some(_), None) => checker.missing(node, "client_key", "the file with the key of the certificate"),
+        (None, Some(_)) => checker.missing(node, "client_certificate", "the file with the certificate"),
+        (Some(certificate), Some(key)) => read_client_certificate(checker, certificate, key, node),
     };
+    read.map(|ours| Some(Arc::new(ours))).ok_or(Refused)
+}
+
+/// A certificate that has not ended, and its key.
+fn read_client_certificate(
+    checker: &mut Checker<'_>,
+    certificate: &str,
+    key: &str,
+    node: &Node,
+) -> Option<ClientCertificate> {
     let (at, key_at) = (node.key("client_certificate"), node.key("client_key"));
     let chain = pem::certificates(checker, certificate, at);
     let key = pem::private_key(checker, key, key_at);
@@ -157,7 +167,7 @@ fn client_certificate(
     if PrivateKeyDer::try_from(key.secret_der()).is_err() {
         return checker.refuse(key_at, "a key of an unknown kind", "a key in PKCS #8, PKCS #1 or SEC 1");
     }
-    Some(Some(Arc::new(ClientCertificate { chain, key, ends })))
+    Some(ClientCertificate { chain, key, ends })
 }
 
 /// Other places of the same target.

@@ -255,7 +255,7 @@ impl Attempts {
         let untouched = is_untouched(error);
         if untouched {
             self.refusals += 1;
-            return self.again(backend, can.has_body && self.refusals <= MAX_REFUSALS);
+            return again(backend, can.has_body && self.refusals <= MAX_REFUSALS);
         }
         let is_late = self.struck.is_some();
         let is_lost = is_loss(error) && !is_late;
@@ -269,14 +269,7 @@ impl Attempts {
             self.repetitions += 1;
             self.wants_fresh = !settings.http2;
         }
-        self.again(backend, repeats)
-    }
-
-    fn again(&self, backend: &Backend, again: bool) -> bool {
-        if again {
-            backend.metrics().sent_again();
-        }
-        again
+        again(backend, repeats)
     }
 
     /// Notes which deadline an error is about.
@@ -332,6 +325,13 @@ impl Attempts {
 /// decided for a repetition means a `GOAWAY` before the stream.
 fn is_untouched(error: &Error) -> bool {
     http2::was_refused(error) || (*error.etype() == ErrorType::H2Error && error.retry == RetryType::Decided(true))
+}
+
+fn again(backend: &Backend, again: bool) -> bool {
+    if again {
+        backend.metrics().sent_again();
+    }
+    again
 }
 
 /// Whether a connection broke off.

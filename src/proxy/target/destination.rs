@@ -200,7 +200,7 @@ mod tests {
             destination.has_refused("refused");
             // Those that were under way with it change nothing.
             destination.has_refused("refused");
-            tokio::time::advance(Duration::from_secs(seconds) - Duration::from_millis(5)).await;
+            tokio::time::advance(Duration::from_millis(seconds * 1000 - 5)).await;
             assert!(!destination.claim(now()), "{seconds}");
             tokio::time::advance(Duration::from_millis(10)).await;
             assert!(destination.claim(now()), "{seconds}");

@@ -90,12 +90,11 @@ where
     let mut under_way: Option<JoinHandle<io::Result<Vec<SocketAddr>>>> = None;
     loop {
         let mut asking = under_way.take().unwrap_or_else(|| tokio::spawn(look_up(place.clone())));
-        let outcome = match timeout(RESOLVE_TIMEOUT, &mut asking).await {
-            Ok(outcome) => outcome.unwrap_or_else(|error| Err(io::Error::other(error))),
-            Err(_) => {
-                under_way = Some(asking);
-                Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"))
-            }
+        let outcome = if let Ok(outcome) = timeout(RESOLVE_TIMEOUT, &mut asking).await {
+            outcome.unwrap_or_else(|error| Err(io::Error::other(error)))
+        } else {
+            under_way = Some(asking);
+            Err(io::Error::new(io::ErrorKind::TimedOut, "no answer in time"))
         };
         let Some(backend) = backend.upgrade() else { return };
         let resolution = backend.endpoint(number).map(|endpoint| endpoint.take_over(outcome));
