@@ -43,7 +43,7 @@ pub(super) async fn precede_answer(
     context: &RequestContext,
 ) -> Result<()> {
     session.as_mut().set_close_on_response_before_downstream_finish(true);
-    if context.awaits_continue {
+    if context.awaits_continue && !session.as_mut().is_body_done() {
         // The answer stands without the body, which may or may not come now; the connection ends either way.
         session.set_read_timeout(Some(LINGER));
     }

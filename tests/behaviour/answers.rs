@@ -35,7 +35,7 @@ async fn an_answer_has_the_date_of_the_proxy_and_the_server_of_the_target() {
     let world = target.world(ROUTES).await;
     let answer = ask(&world, "GET", "/t/x", "Via: 1.0 outer\r\n").await;
     let date = httpdate::parse_http_date(&answer.header("date")).unwrap();
-    assert!(date.elapsed().is_ok_and(|age| age < Duration::from_secs(60)), "{date:?}");
+    assert!(date.elapsed().is_ok_and(|age| age < Duration::from_mins(1)), "{date:?}");
     assert_eq!((answer.header("server").as_str(), answer.header("via").as_str()), ("inner/1", "1.1 inner"));
     assert_eq!(answer.header("age"), "5");
     assert_eq!(target.only_request().header("via"), "1.0 outer");

@@ -1,4 +1,4 @@
-//! WebSockets: who may have one, that what is said arrives in both directions, and how one ends. Frames are the business
+//! WebSocket connections: who may have one, that what is said arrives in both directions, and how one ends. Frames are the business
 //! of both ends; what libraries make of them is tested with libraries.
 
 use std::sync::Arc;
@@ -71,7 +71,7 @@ async fn a_websocket_works_in_both_directions() {
     assert_eq!(target.connections(), 1);
 }
 
-/// Opens `count` WebSockets, eight at a time, each of which has to work.
+/// Opens a WebSocket `count` times, eight of them at a time, and each has to work.
 async fn open_many(world: &World, count: usize) {
     let (address, token) = (world.proxy.address().to_owned(), world.token());
     at_once(8, |_| {
@@ -178,6 +178,20 @@ async fn mebibytes_pass_in_both_directions_at_once() {
     reader.read_exact(&mut received).await.unwrap();
     assert!(received == sent, "something else came back");
     drop(writing.await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_caller_says_too_early_arrives_all_the_same() {
+    let target = echoing_target().await;
+    let world = target.world(ROUTES).await;
+    let token = world.token();
+    for _ in 0..20 {
+        let mut caller = Wire::connect(world.proxy.address()).await;
+        caller.write(request("GET", "/t/socket", &token, HANDSHAKE) + "early\n").await;
+        assert!(caller.read_head().await.unwrap().starts_with(b"HTTP/1.1 101 "));
+        assert_eq!(caller.read_through(b"\n").await.unwrap(), b"ready\n");
+        assert_eq!(caller.read_through(b"\n").await.unwrap(), b"echo early\n");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! WebSockets through the proxy, frame by frame, by a library on both sides.
+//! WebSocket connections through the proxy, frame by frame, by a library on both sides.
 
 use crate::support::script::claims;
 

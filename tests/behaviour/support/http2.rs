@@ -127,10 +127,9 @@ pub async fn write(stream: &mut SendStream<Bytes>, mut data: Bytes, end: bool) -
 /// Answers with this body.
 pub fn answer(respond: &mut SendResponse<Bytes>, response: Response<()>, body: impl Into<Bytes>) {
     let body = body.into();
-    if let Ok(mut stream) = respond.send_response(response, body.is_empty()) {
-        if !body.is_empty() {
-            let _ = stream.send_data(body, true);
-        }
+    let Ok(mut stream) = respond.send_response(response, body.is_empty()) else { return };
+    if !body.is_empty() {
+        let _ = stream.send_data(body, true);
     }
 }
 
