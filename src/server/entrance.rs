@@ -65,10 +65,16 @@ impl Entrance {
     async fn admit(&self, mut arrival: Arrival) -> Result<(), Refused> {
         let deadline = Instant::now() + self.limits.header_timeout;
         let mut read = BytesMut::new();
-        let caller = self.caller(&mut arrival, &mut read, deadline).await?;
+        let mut caller = self.caller(&mut arrival, &mut read, deadline).await?;
+        // An IPv6 socket sees IPv4 callers as ::ffff:192.0.2.1.
+        caller.set_ip(caller.ip().to_canonical());
         let _place = self.place(&arrival.room, caller)?;
         let connection = &arrival.connection;
-        let shutdown = arrival.listener.shutdown.subscribe();
+        let mut shutdown = arrival.listener.shutdown.subscribe();
+        if *shutdown.borrow() {
+            // It waited to be accepted while the listener left, and has not been told yet.
+            shutdown.mark_changed();
+        }
         if let Some(tls) = &self.tls {
             let socket = CallerSocket::new(arrival.stream, read.freeze(), caller, connection);
             let stream = timeout_at(deadline, tls.handshake(socket)).await;

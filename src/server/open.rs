@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use crate::connection::{Connection, Farewell};
 use crate::telemetry::ListenerMetrics;
@@ -15,6 +16,8 @@ use crate::telemetry::ListenerMetrics;
 pub(super) struct OpenConnections {
     entries: Mutex<HashMap<u64, Entry>>,
     count: AtomicU64,
+    /// When room was made last.
+    made_room: Mutex<Option<Instant>>,
 }
 
 #[derive(Debug)]
@@ -61,8 +64,12 @@ impl OpenConnections {
         }
     }
 
-    /// Makes room for others: ends the few connections that have been unused for longest.
+    /// Makes room for others: ends the few connections that have been unused for longest. Not each time that it is
+    /// asked for: a crowd at the door must not keep us busy looking for them.
     pub(super) fn end_longest_unused(&self) {
+        if !self.is_time_to_make_room() {
+            return;
+        }
         let entries = self.entries.lock();
         let mut unused: Vec<_> =
             entries.values().filter_map(|entry| Some((entry.connection.unused_for()?, entry))).collect();
@@ -72,6 +79,15 @@ impl OpenConnections {
                 entry.metrics.ended("room");
             }
         }
+    }
+
+    fn is_time_to_make_room(&self) -> bool {
+        let mut made_room = self.made_room.lock();
+        let is_time = made_room.is_none_or(|at| at.elapsed() >= ROOM_INTERVAL);
+        if is_time {
+            *made_room = Some(Instant::now());
+        }
+        is_time
     }
 
     /// Ends all connections that leave by `farewell`, whatever they are doing.
@@ -105,5 +121,7 @@ impl Drop for Registration {
 
 /// How exact the time-outs of connections are.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
+/// How often room is made.
+const ROOM_INTERVAL: Duration = Duration::from_millis(20);
 /// How many unused connections make room at once, so that looking for them is rare.
 const AT_ONCE: usize = 64;

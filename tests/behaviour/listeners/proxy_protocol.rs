@@ -29,6 +29,7 @@ async fn forwarded_for(header: &[u8]) -> String {
 async fn the_address_in_the_header_is_the_callers() {
     assert_eq!(forwarded_for(b"PROXY TCP4 198.51.100.7 127.0.0.1 4711 80\r\n").await, "198.51.100.7");
     assert_eq!(forwarded_for(b"PROXY TCP6 2001:db8::7 ::1 4711 80\r\n").await, "2001:db8::7");
+    assert_eq!(forwarded_for(b"PROXY TCP6 ::ffff:198.51.100.8 ::1 4711 80\r\n").await, "198.51.100.8");
     assert_eq!(forwarded_for(V2).await, "203.0.113.9");
 }
 
