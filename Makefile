@@ -57,6 +57,7 @@ setup-clients:
 	  python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || echo python3-venv; \
 	  node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null || echo nodejs; \
 	  npm --version >/dev/null 2>&1 || echo npm; \
+	  PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || echo nginx-light; \
 	}; \
 	missing=$$(absent); \
 	if [ -n "$$missing" ] && command -v apt-get >/dev/null; then \
@@ -65,7 +66,7 @@ setup-clients:
 	  missing=$$(absent); \
 	fi; \
 	if [ -n "$$missing" ]; then \
-	  echo "the tests need Python 3.10 or newer with venv, Node.js 18 or newer, and npm; please install:" $$missing >&2; \
+	  echo "the tests need Python 3.10 or newer with venv, Node.js 18 or newer, npm, and nginx; please install:" $$missing >&2; \
 	  exit 1; \
 	fi
 

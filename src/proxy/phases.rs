@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderValue, UPGRADE};
+use http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderValue, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -335,6 +335,11 @@ fn prepare_session(session: &mut Session, context: &mut RequestContext) {
     session.set_write_timeout(Some(WRITE_TIMEOUT));
     // HTTP/1.0 knows no interim answers (RFC 9110 section 15.2).
     session.as_mut().set_ignore_info_resp(context.caller_version == Version::HTTP_10);
+    // Parsers disagree about chunk lines: ours reads over a line feed in an extension, where others end the line. What we
+    // found to follow the body may be a part of it to whoever stands before us, and must not become a request.
+    if session.req_header().headers.contains_key(TRANSFER_ENCODING) {
+        session.set_keepalive(None);
+    }
     // Without this, the bytes of a second request end the connection before the first one is answered.
     session.as_mut().set_pipelining_enabled(true);
 }

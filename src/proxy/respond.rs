@@ -32,9 +32,10 @@ pub(super) async fn refuse(
     let request = session.req_header();
     let refusal = rejection.response(party, request_id, grpc_type(&request.headers));
     let bodiless = request.method == Method::HEAD || refusal.body.is_empty();
+    let in_doubt = rejection.doubts_message();
     context.rejection = Some(rejection);
     let withheld = context.awaits_continue && !session.as_mut().is_body_done();
-    if withheld {
+    if withheld || in_doubt {
         // Whether the body still comes is for the caller to decide; what follows could be that or another request.
         session.set_keepalive(None);
     }

@@ -113,6 +113,12 @@ impl Rejection {
         }
     }
 
+    /// Whether somebody else may see the end of the request elsewhere than we do: what follows on its connection could be
+    /// the rest of it to one and a request to the other, so nothing may follow.
+    pub fn doubts_message(&self) -> bool {
+        matches!(self, Self::Ambiguous(_) | Self::TargetTooLong | Self::HeadersTooLarge)
+    }
+
     /// How long the caller should wait, where waiting helps.
     fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -97,9 +97,8 @@ async fn a_host_that_a_trusted_proxy_names_finds_no_route() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_larger_than_the_limits_is_refused_and_the_connection_goes_on() {
+async fn a_request_larger_than_the_limits_is_refused_and_ends_its_connection() {
     let scene = Scene::with("limits: {headers: 10, header_bytes: 8KiB, target_bytes: 1KiB}").await;
-    let mut caller = Wire::connect(scene.world.proxy.address()).await;
     let many = (0..9).fold(String::new(), |lines, n| format!("{lines}X-{n}: a\r\n"));
     let long_path = format!("/t/{}", "a".repeat(1100));
     let long_query = format!("/t?{}", "a".repeat(1100));
@@ -109,12 +108,14 @@ async fn a_request_larger_than_the_limits_is_refused_and_the_connection_goes_on(
         ("/t/x", many.as_str(), 431, "headers_too_large"),
         ("/t/x", &format!("X-Long: {}\r\n", "a".repeat(9_000)), 431, "headers_too_large"),
     ] {
+        let mut caller = Wire::connect(scene.world.proxy.address()).await;
         let answer = caller.ask(request("GET", target, &scene.token, lines)).await;
         assert_eq!((answer.status(), answer.code().as_str()), (status, code), "{}", answer.text());
+        assert!(caller.is_closed().await);
     }
     assert_eq!((scene.world.token_requests(), scene.target.requests()), (0, 0));
     let within = request("GET", &format!("/t/{}", "a".repeat(1_000)), &scene.token, &many[..many.len() - 16]);
-    assert_eq!((caller.ask(within).await.status(), scene.target.requests()), (200, 1));
+    assert_eq!((scene.ask(within).await.status(), scene.target.requests()), (200, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

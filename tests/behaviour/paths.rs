@@ -149,8 +149,12 @@ async fn a_body_with_two_readings_is_refused() {
     ];
     for case in cases {
         let head = format!("POST /graph HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n", scene.token);
-        let answer = scene.ask((head + case).as_bytes()).await;
+        let mut caller = Wire::connect(scene.world.proxy.address()).await;
+        let smuggled =
+            format!("GET /graph/smuggled HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\n\r\n", scene.token);
+        let answer = caller.ask(head + case + &smuggled).await;
         assert_eq!(answer.status(), 400, "{case:?}: {}", answer.text());
+        assert!(caller.is_closed().await, "{case:?}");
     }
     scene.nothing_happened();
 }
