@@ -102,7 +102,10 @@ async fn status(
     if !destination.speaks_http2() {
         request.insert_header(CONNECTION, "close")?;
     }
-    let (mut session, _) = CONNECTOR.get_http_session(&destination.peer).await?;
+    let mut peer = destination.peer.clone();
+    // An HTTP/2 connection without room for a second stream gets into no pool.
+    peer.options.max_h2_streams = 1;
+    let (mut session, _) = CONNECTOR.get_http_session(&peer).await?;
     session.write_request_header(Box::new(request)).await?;
     session.finish_request_body().await?;
     session.read_response_header().await?;

@@ -1,9 +1,10 @@
 //! Health checks: what they ask, and where requests go.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::{OK, route};
+use crate::support::tls::{Authority, TlsTarget};
 use crate::support::wire::{Message, WireTarget};
 use crate::support::{World, eventually};
 
@@ -90,4 +91,33 @@ async fn a_check_carries_no_credential_and_its_result_is_logged_when_it_changes(
         assert_eq!(check.header("host"), target.url.trim_start_matches("http://"));
     }
     assert_eq!((world.token_requests(), lines("health check fails")), (0, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_check_of_an_http2_target_makes_a_connection_and_ends_it() {
+    let authority = Authority::new();
+    let (made, open) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let counters = (Arc::clone(&made), Arc::clone(&open));
+    let target = TlsTarget::start(authority.server_config("localhost", b"h2"), move |stream, log| {
+        let (made, open) = (Arc::clone(&counters.0), Arc::clone(&counters.1));
+        async move {
+            made.fetch_add(1, Ordering::SeqCst);
+            open.fetch_add(1, Ordering::SeqCst);
+            if let Ok(mut connection) = h2::server::handshake(stream).await {
+                while let Some(Ok((request, mut respond))) = connection.accept().await {
+                    log.lock().unwrap().push(request.headers().clone());
+                    respond.send_response(http::Response::new(()), true).unwrap();
+                }
+            }
+            open.fetch_sub(1, Ordering::SeqCst);
+        }
+    })
+    .await;
+    let settings = format!("url: '{}', http2: true, ca_file: '{}', {CHECK}", target.url, authority.file());
+    let _world = World::with_routes(&route(&settings)).await;
+    eventually("several checks were made", async || target.requests().len() >= 4).await;
+    let asked = target.requests();
+    assert!(made.load(Ordering::SeqCst) >= asked.len());
+    assert!(asked.iter().all(|headers| !headers.contains_key("authorization")));
+    eventually("their connections have ended", async || open.load(Ordering::SeqCst) <= 1).await;
 }

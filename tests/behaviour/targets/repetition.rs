@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use h2::Reason;
-use http::{Method, Response};
+use http::{Method, Request, Response};
 
 use super::{OK, breaking, route, well};
 use crate::support::World;
@@ -106,6 +106,13 @@ async fn a_repetition_does_not_use_a_connection_of_the_pool() {
     assert_eq!((target.requests(), target.connections()), (4, 3));
 }
 
+/// Answers a request once it is there to its end.
+async fn answer(request: Request<h2::RecvStream>, mut respond: h2::server::SendResponse<Bytes>) {
+    let mut body = request.into_body();
+    while body.data().await.is_some() {}
+    respond.send_response(Response::new(()), true).unwrap();
+}
+
 /// An HTTP/2 target that refuses the first stream in this way, and answers the others.
 async fn refusing(authority: &Authority, reason: Reason) -> TlsTarget {
     let config = authority.server_config("localhost", b"h2");
@@ -117,8 +124,7 @@ async fn refusing(authority: &Authority, reason: Reason) -> TlsTarget {
             if is_first {
                 respond.send_reset(reason);
             } else {
-                let mut stream = respond.send_response(Response::new(()), false).unwrap();
-                stream.send_data(Bytes::new(), true).unwrap();
+                tokio::spawn(answer(request, respond));
             }
         }
     })
@@ -151,9 +157,9 @@ async fn a_post_on_a_connection_that_an_http2_target_is_about_to_close_is_sent_o
                 // GOAWAY before any stream: whatever is sent here has not been touched.
                 connection.abrupt_shutdown(Reason::NO_ERROR);
             }
-            while let Some(Ok((request, mut respond))) = connection.accept().await {
+            while let Some(Ok((request, respond))) = connection.accept().await {
                 log.lock().unwrap().push(request.headers().clone());
-                respond.send_response(Response::new(()), true).unwrap();
+                tokio::spawn(answer(request, respond));
             }
         }
     })
