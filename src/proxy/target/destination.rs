@@ -118,10 +118,6 @@ impl Destination {
         self.metrics.name()
     }
 
-    pub(super) fn speaks_http2(&self) -> bool {
-        self.peer.options.alpn.get_max_http_version() == 2
-    }
-
     /// Whether nothing speaks against it.
     pub(super) fn is_healthy(&self) -> bool {
         !self.is_unwell.load(Ordering::Relaxed) && self.out_until.load(Ordering::Relaxed) == 0

@@ -5,10 +5,12 @@ use std::sync::{Arc, LazyLock, Weak};
 use std::time::Duration;
 
 use http::header::{CONNECTION, HOST, USER_AGENT};
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode, Uri, Version};
 use pingora::connectors::ConnectorOptions;
 use pingora::connectors::http::Connector;
 use pingora::http::RequestHeader;
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{ErrorType, OrErr};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -96,12 +98,7 @@ async fn status(
     check: &HealthCheckSettings,
     host: HeaderValue,
 ) -> pingora::Result<StatusCode> {
-    let mut request = RequestHeader::build(Method::GET, check.path.as_bytes(), Some(3))?;
-    request.insert_header(HOST, host)?;
-    request.insert_header(USER_AGENT, USER)?;
-    if !destination.speaks_http2() {
-        request.insert_header(CONNECTION, "close")?;
-    }
+    let request = request(&destination.peer, &check.path, host)?;
     let mut peer = destination.peer.clone();
     // An HTTP/2 connection without room for a second stream gets into no pool.
     peer.options.max_h2_streams = 1;
@@ -112,6 +109,21 @@ async fn status(
     let status = session.response_header().map_or(StatusCode::BAD_GATEWAY, |response| response.status);
     session.shutdown().await;
     Ok(status)
+}
+
+fn request(peer: &HttpPeer, path: &str, host: HeaderValue) -> pingora::Result<RequestHeader> {
+    let mut request = RequestHeader::build(Method::GET, path.as_bytes(), Some(3))?;
+    request.insert_header(USER_AGENT, USER)?;
+    if peer.options.alpn.get_max_http_version() == 2 {
+        let scheme = if peer.is_tls() { "https" } else { "http" };
+        let address = Uri::builder().scheme(scheme).authority(host.as_bytes()).path_and_query(path).build();
+        request.set_uri(address.or_err(ErrorType::InvalidHTTPHeader, "no address to ask")?);
+        request.set_version(Version::HTTP_2);
+    } else {
+        request.insert_header(HOST, host)?;
+        request.insert_header(CONNECTION, "close")?;
+    }
+    Ok(request)
 }
 
 /// Spreads the checks of many proxies over time.
