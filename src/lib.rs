@@ -21,6 +21,9 @@
 //! 7. The answer is relayed as it came. A 401 makes the proxy forget token B.
 //! 8. Whatever went wrong on the way has exactly one response ([`rejection`]).
 //!
+//! All of this is decided by one [`proxy::Generation`], which a request meets at its beginning and goes by to its end. A
+//! configuration that changes is another generation, built beside the one that serves ([`instance`]).
+//!
 //! On a warm request nothing is awaited before it is forwarded: one SHA-256, two map look-ups, one walk of a radix
 //! tree, and the clone of a header value.
 //!

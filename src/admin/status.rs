@@ -1,13 +1,14 @@
 //! The status page: one JSON document that tells which configuration serves since when, what became of the last attempt
 //! to replace it, and what the proxy knows of its identities, routes and targets.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 
 use super::Admin;
 use crate::proxy::GatewayStatus;
 use crate::reload::{Attempt, Serving};
+use crate::server::ListenerStatus;
 
 /// The document.
 #[derive(Debug, Serialize)]
@@ -15,8 +16,17 @@ pub(super) struct Status {
     version: &'static str,
     started: String,
     configuration: Configuration,
+    listeners: Vec<Listening>,
     #[serde(flatten)]
     gateway: GatewayStatus,
+}
+
+/// A listener for callers.
+#[derive(Debug, Serialize)]
+struct Listening {
+    address: String,
+    tls: bool,
+    certificate_ends: Option<String>,
 }
 
 /// The configuration that serves.
@@ -46,8 +56,15 @@ pub(super) fn of(admin: &Admin) -> Status {
         version: env!("CARGO_PKG_VERSION"),
         started: moment(admin.record.started()),
         configuration: configuration(admin.record.serving(), admin.record.last_attempt()),
+        listeners: admin.listeners.status().into_iter().map(listening).collect(),
         gateway: admin.gateway.status(),
     }
+}
+
+fn listening(listener: ListenerStatus) -> Listening {
+    let ends = listener.certificate_ends.and_then(|ends| u64::try_from(ends).ok());
+    let ends = ends.and_then(|ends| UNIX_EPOCH.checked_add(Duration::from_secs(ends)));
+    Listening { address: listener.address.to_string(), tls: listener.tls, certificate_ends: ends.map(moment) }
 }
 
 fn configuration(serving: Serving, last_attempt: Option<Attempt>) -> Configuration {

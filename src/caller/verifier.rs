@@ -150,7 +150,9 @@ impl Verifier {
         let mut schedules = JoinSet::new();
         let sources: Vec<_> = self.sources.values().cloned().collect();
         async move {
-            sources.into_iter().for_each(|source| drop(schedules.spawn(source.keep_fresh())));
+            for source in sources {
+                schedules.spawn(source.keep_fresh());
+            }
             while schedules.join_next().await.is_some() {}
         }
     }

@@ -129,10 +129,10 @@ impl Follower {
     /// Reads and checks the files. Where one of them changes meanwhile, they may not belong together.
     async fn read(&mut self) -> Result<Settings, Failure> {
         for _ in 0..READINGS {
-            match self.read_once().await? {
-                (settings, true) => return Ok(settings),
-                (_, false) => tracing::debug!("files of the configuration change while they are read"),
+            if let (settings, true) = self.read_once().await? {
+                return Ok(settings);
             }
+            tracing::debug!("files of the configuration change while they are read");
         }
         Err(Failure::Other(format!("{}: files change while they are read", self.file.display())))
     }

@@ -277,8 +277,8 @@ impl Instance {
         tokio::spawn(async move {
             if let Some(Followed { file, log, requests }) = followed {
                 replacing.log = log;
-                let follower = Follower { file, watch, requests, record, replacing, retry_at: None };
-                replacing = follower.follow(leaving).await;
+                let following = Follower { file, watch, requests, record, replacing, retry_at: None };
+                replacing = following.follow(leaving).await;
             } else {
                 let _ = leaving.await;
             }

@@ -41,7 +41,7 @@ impl Replacing {
             Ok::<_, AssemblyError>((listening, gateway.prepare(gateway_settings(settings))?))
         });
         let (listening, next) = prepared.await.map_err(|_| AssemblyError::Broken)??;
-        next.load_first_keys(FIRST_KEYS_TIMEOUT).await;
+        next.warm_up(WARM_UP).await;
         if self.gateway.is_leaving() {
             return Err(AssemblyError::Leaving);
         }
@@ -63,6 +63,6 @@ pub(super) fn unix_seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// How long the old configuration goes on serving while keys of a new identity are on their way. Afterwards its routes
-/// answer that there are none, and all others serve.
-const FIRST_KEYS_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the old configuration goes on serving while keys of a new identity or addresses of a new target are on their
+/// way. Afterwards their routes answer that there are none, and all others serve.
+const WARM_UP: Duration = Duration::from_secs(5);

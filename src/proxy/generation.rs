@@ -119,13 +119,21 @@ impl Generation {
         })
     }
 
-    /// Loads the signing keys of identities that have none yet, for at most this long.
-    pub async fn load_first_keys(&self, limit: Duration) {
-        let verifiers = self.verifiers().filter(|verifier| !verifier.has_keys()).cloned();
-        let loading = verifiers.map(|verifier| async move { verifier.load_first_keys().await });
-        let mut loading: JoinSet<()> = loading.collect();
+    /// Loads the signing keys of identities and resolves the names of targets that have none yet, for at most this long:
+    /// requests need not wait for that afterwards.
+    pub async fn warm_up(&self, limit: Duration) {
+        let (mut warming, mut tending) = (JoinSet::new(), JoinSet::new());
+        for verifier in self.verifiers().filter(|verifier| !verifier.has_keys()) {
+            let verifier = Arc::clone(verifier);
+            warming.spawn(async move { verifier.load_first_keys().await });
+        }
+        for backend in self.backends.iter().filter(|backend| !backend.has_addresses()) {
+            let backend = Arc::clone(backend);
+            tending.spawn(backend.tend());
+            warming.spawn(async move { backend.wait_for_addresses().await });
+        }
         // What is not there by then is fetched on schedule.
-        let _ = timeout(limit, async { while loading.join_next().await.is_some() {} }).await;
+        let _ = timeout(limit, async { while warming.join_next().await.is_some() {} }).await;
     }
 
     pub(super) fn verifiers(&self) -> impl Iterator<Item = &Arc<Verifier>> {

@@ -133,8 +133,8 @@ impl Gateway {
             in_flight: self.in_flight(),
             caches: caches(&generation),
             identities: generation.parties.iter().map(identity).collect(),
-            targets: generation.backends.iter().map(|it| target(it)).collect(),
-            routes: generation.gate.routes.iter().map(|it| route(it)).collect(),
+            targets: generation.backends.iter().map(target).collect(),
+            routes: generation.gate.routes.iter().map(route).collect(),
         }
     }
 }

@@ -44,6 +44,17 @@ pub struct Prepared {
     drain_timeout: Duration,
 }
 
+/// A listener, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListenerStatus {
+    /// Its address.
+    pub address: SocketAddr,
+    /// Whether TLS is spoken there.
+    pub tls: bool,
+    /// When its certificate ends, in seconds since 1970.
+    pub certificate_ends: Option<i64>,
+}
+
 #[derive(Debug)]
 struct PreparedListener {
     configured: SocketAddr,
@@ -129,6 +140,17 @@ impl Listeners {
     /// The sockets that connections are accepted from.
     pub(super) fn sockets(&self) -> Vec<Arc<TcpListener>> {
         self.running.lock().iter().filter_map(|listener| listener.socket()).collect()
+    }
+
+    /// What there is to say of each listener, in the order of the configuration.
+    pub fn status(&self) -> Vec<ListenerStatus> {
+        let running = self.running.lock();
+        let status = |listener: &Arc<Listener>| {
+            let tls = &listener.entrance.load().tls;
+            let certificate_ends = tls.as_ref().and_then(|tls| tls.ends());
+            ListenerStatus { address: listener.address, tls: tls.is_some(), certificate_ends }
+        };
+        running.iter().map(status).collect()
     }
 
     /// Reads the files of all TLS settings again where they have changed; where `forced`, in any case.

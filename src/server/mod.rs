@@ -27,7 +27,7 @@ use crate::proxy::Gateway;
 pub use hand_over::{AdminSocket, HandOver, HandOverError, Inherited, Predecessor, Program};
 pub use limits::raise_open_files;
 pub use listener::{ListenerSettings, StartError};
-pub use listeners::{Listeners, Prepared};
+pub use listeners::{ListenerStatus, Listeners, Prepared};
 pub use tls::{TlsFiles, UnusableFile};
 
 /// Makes aws-lc-rs the cryptography of this process, before anything else chooses another.

@@ -104,6 +104,11 @@ impl Tls {
         self.report(metrics);
     }
 
+    /// When the certificate ends, in seconds since 1970.
+    pub(super) fn ends(&self) -> Option<i64> {
+        self.current.load().ends
+    }
+
     /// Tells when the certificate ends.
     pub(super) fn report(&self, metrics: &ListenerMetrics) {
         if let Some(ends) = self.current.load().ends {

@@ -213,6 +213,7 @@ impl Metrics {
         // Requests without a route are counted under the empty name.
         let keep = |route: &str| route.is_empty() || keep(route);
         series::retain(&self.requests, "route", &keep);
+        series::retain(&self.rate_limited, "route", &keep);
         series::retain(&self.request_seconds, "route", &keep);
     }
 
@@ -225,9 +226,13 @@ impl Metrics {
     pub fn retain_identities(&self, keep: &dyn Fn(&str) -> bool) {
         let counters =
             [&self.exchanges, &self.renewals, &self.idp_errors, &self.credential_reloads, &self.key_refreshes];
-        counters.iter().for_each(|counter| series::retain(counter, "identity", keep));
+        for counter in counters {
+            series::retain(counter, "identity", keep);
+        }
         let gauges = [&self.certificate_ends, &self.keys, &self.keys_loaded_at];
-        gauges.iter().for_each(|gauge| series::retain(gauge, "identity", keep));
+        for gauge in gauges {
+            series::retain(gauge, "identity", keep);
+        }
         series::retain(&self.exchange_seconds, "identity", keep);
     }
 

@@ -67,7 +67,9 @@ impl TargetFamilies {
             retain(gauge, "target", keep);
         }
         let counters = [&self.turned_away, &self.connections, &self.connect_errors, &self.retries, &self.ejections];
-        counters.iter().for_each(|counter| retain(counter, "target", keep));
+        for counter in counters {
+            retain(counter, "target", keep);
+        }
         retain(&self.connect_seconds, "target", keep);
     }
 

@@ -12,5 +12,6 @@ mod leaving;
 mod metrics;
 mod open_files;
 mod refusing;
+mod reloading;
 mod secrecy;
 mod support;

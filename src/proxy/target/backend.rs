@@ -148,6 +148,11 @@ impl Backend {
         self.load.under_way()
     }
 
+    /// Whether there are addresses.
+    pub(in crate::proxy) fn has_addresses(&self) -> bool {
+        self.count() > 0
+    }
+
     /// How many addresses there are.
     pub(super) fn count(&self) -> usize {
         self.destinations.load().len()
@@ -217,7 +222,7 @@ impl Backend {
     }
 
     /// Until the first address is there, or every name has failed to resolve.
-    async fn wait_for_addresses(&self) {
+    pub(in crate::proxy) async fn wait_for_addresses(&self) {
         let mut resolved = self.resolved.subscribe();
         let is_over = |resolved: &Vec<bool>| self.count() > 0 || resolved.iter().all(|done| *done);
         // Without an answer in time there is no address, which the caller of this sees for itself.
