@@ -14,12 +14,12 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
-use tracing_appender::non_blocking::ErrorCounter;
 
 pub use self::door::{Door, Move};
 use crate::proxy::Gateway;
 use crate::reload::Record;
 use crate::server::Listeners;
+use crate::telemetry::DroppedLines;
 
 /// What the admin listener reports on.
 #[derive(Debug, Clone)]
@@ -27,7 +27,7 @@ pub struct Admin {
     /// The proxy.
     pub gateway: Gateway,
     /// The count of lost log lines, where there is a log.
-    pub dropped_lines: Option<ErrorCounter>,
+    pub dropped_lines: Option<DroppedLines>,
     /// The listeners for callers.
     pub listeners: Arc<Listeners>,
     /// What is known of the configuration.

@@ -15,7 +15,6 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tracing_appender::non_blocking::ErrorCounter;
 
 use self::follow::{Follower, Requests};
 pub use self::follow::{Outcome, Reloads};
@@ -30,7 +29,7 @@ use crate::server::{
     self, AdminSocket, Departure, HandOver, Inherited, Listeners, Predecessor, Prepared, Program, StartError, Stop,
 };
 use crate::stamp::Stamps;
-use crate::telemetry::{LogControl, Metrics};
+use crate::telemetry::{DroppedLines, LogControl, Metrics};
 
 /// A proxy that is ready to serve.
 #[derive(Debug)]
@@ -228,7 +227,7 @@ impl Instance {
     }
 
     /// Serves until `stop` is ready and requests have been let finish.
-    pub async fn serve(self, dropped_lines: Option<ErrorCounter>, stop: impl Future<Output = ()>) -> Departure {
+    pub async fn serve(self, dropped_lines: Option<DroppedLines>, stop: impl Future<Output = ()>) -> Departure {
         tokio::pin!(stop);
         let _work = server::work(&self.gateway, &self.listeners);
         if self.predecessor.is_some() {
@@ -257,7 +256,7 @@ impl Instance {
     /// taken over answers for itself.
     fn begin(
         self,
-        dropped_lines: Option<ErrorCounter>,
+        dropped_lines: Option<DroppedLines>,
         leaving: oneshot::Receiver<()>,
     ) -> JoinHandle<Option<Replacing>> {
         let (gateway, listeners, record) = (self.gateway, self.listeners, self.record);

@@ -1,6 +1,8 @@
 //! The log: one line an event, JSON or text, on standard output.
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::MakeWriter;
@@ -49,13 +51,29 @@ pub enum LogLevel {
 #[derive(Debug)]
 pub struct LogGuard {
     _worker: WorkerGuard,
-    dropped: ErrorCounter,
+    dropped: DroppedLines,
     control: LogControl,
 }
 
+/// The count of log lines that were lost.
+#[derive(Debug, Clone)]
+pub struct DroppedLines {
+    /// Because they were not taken fast enough.
+    overflown: ErrorCounter,
+    /// Because they could not be written.
+    unwritten: Arc<AtomicUsize>,
+}
+
+impl DroppedLines {
+    /// How many were lost so far.
+    pub fn dropped_lines(&self) -> usize {
+        self.overflown.dropped_lines().saturating_add(self.unwritten.load(Ordering::Relaxed))
+    }
+}
+
 impl LogGuard {
-    /// A way to read how many lines were lost because nobody took them fast enough.
-    pub fn dropped_lines(&self) -> ErrorCounter {
+    /// A way to read how many lines were lost.
+    pub fn dropped_lines(&self) -> DroppedLines {
         self.dropped.clone()
     }
 
@@ -65,14 +83,16 @@ impl LogGuard {
     }
 }
 
-/// Installs the log for this process. Lines are written by a thread of their own: a reader that stalls costs lines,
-/// which are counted, and never holds a request back.
+/// Installs the log for this process. Lines are written by a thread of their own: a reader that stalls or leaves, or a
+/// disk that is full, costs lines, which are counted, and never holds a request back.
 ///
 /// # Errors
 /// Where a log has been installed already.
 pub fn install(settings: LogSettings) -> Result<LogGuard, TryInitError> {
-    let (writer, worker) = NonBlockingBuilder::default().lossy(true).finish(Batches::to(io::stdout()));
-    let dropped = writer.error_counter();
+    let batches = Batches::to(io::stdout());
+    let unwritten = batches.lost();
+    let (writer, worker) = NonBlockingBuilder::default().lossy(true).finish(batches);
+    let dropped = DroppedLines { overflown: writer.error_counter(), unwritten };
     let control = install_to(settings, writer)?;
     Ok(LogGuard { _worker: worker, dropped, control })
 }

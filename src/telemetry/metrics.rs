@@ -314,5 +314,5 @@ const CERTIFICATE_ENDS: &str = "When the certificate ends by which an identity a
 const KEY_REFRESHES: &str = "Downloads of the identity provider's signing keys, by outcome.";
 const KEYS: &str = "Signing keys that are accepted now.";
 const KEYS_LOADED: &str = "When the signing keys were last loaded, in seconds since 1970.";
-const DROPPED_LINES: &str = "Log lines lost because they were not taken fast enough.";
+const DROPPED_LINES: &str = "Log lines lost because they were not taken fast enough or could not be written.";
 const UNREADABLE: &str = "Requests that could not be read as HTTP and were answered 400.";

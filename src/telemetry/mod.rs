@@ -12,7 +12,7 @@ mod target_metrics;
 
 pub use connections::{ConnectionMetrics, ListenerMetrics};
 pub use heard::LogControl;
-pub use log::{LogFormat, LogGuard, LogLevel, LogSettings, install, install_to};
+pub use log::{DroppedLines, LogFormat, LogGuard, LogLevel, LogSettings, install, install_to};
 pub use metrics::{ExchangeOutcome, Metrics};
 pub use reloads::ReloadMetrics;
 pub use target_metrics::{AddressHealth, TargetMetrics};
