@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -46,16 +45,6 @@ impl Limiter {
             hasher: RandomState::new(),
             began: Instant::now(),
         }
-    }
-
-    /// The one of `previous` that has the same limit, with all that it has counted; else one that begins anew.
-    pub fn succeeding<'a>(
-        mut previous: impl Iterator<Item = &'a Arc<Self>>,
-        limit: RateLimit,
-        capacity: usize,
-    ) -> Arc<Self> {
-        let same = |other: &&Arc<Self>| other.limit == limit && other.room == (capacity / SHARDS).max(1);
-        previous.find(same).map_or_else(|| Arc::new(Self::new(limit, capacity)), Arc::clone)
     }
 
     /// What is counted, and how much of it is admitted.
@@ -208,16 +197,6 @@ mod tests {
         }
         // A key that is new shares the debt of those that were forgotten, and is served all the same.
         assert!((1..10).contains(&admitted(&limiter, key(1_000_000), 50)));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_limit_that_stays_keeps_its_counts() {
-        let first = Arc::new(Limiter::new(limit(1, 2), 100));
-        assert_eq!(admitted(&first, key(1), 9), 2);
-        let next = |limit, capacity| Limiter::succeeding([&first].into_iter(), limit, capacity);
-        assert_eq!(admitted(&next(limit(1, 2), 100), key(1), 9), 0);
-        assert_eq!(admitted(&next(limit(1, 3), 100), key(1), 9), 3);
-        assert_eq!(admitted(&next(limit(1, 2), 100_000), key(1), 9), 2);
     }
 
     #[test]

@@ -11,6 +11,8 @@ use http::{HeaderMap, Method, StatusCode, Version};
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::HttpTask;
 use pingora::proxy::Session;
+use pingora::{Error, ErrorType};
+use tokio::time::timeout;
 
 use super::context::RequestContext;
 use super::origin;
@@ -49,12 +51,20 @@ pub(super) async fn refuse(
 }
 
 /// Ends an answer that has begun and cannot be completed: a gRPC caller of HTTP/2 is told why in the trailers, others
-/// see it break off.
+/// see it break off, and get what there is of it. Pingora would keep that back: its caller would see a connection that
+/// ends without an answer, and might take its request for one that was never served.
 pub(super) async fn break_off(session: &mut Session, rejection: &Rejection) {
     let grpc = session.response_written().is_some_and(|response| grpc_type(&response.headers).is_some());
     if grpc && session.as_ref().is_http2() {
         // Where they do not get through, nobody is left to be told.
         let _ = session.as_mut().write_response_trailers(rejection.grpc_trailers()).await;
+    }
+    if !session.as_ref().is_http2() {
+        // Of several tasks, one that failed sends what was written before it.
+        let failed = || HttpTask::Failed(Error::new(ErrorType::InternalError));
+        let flush = session.write_response_tasks(vec![failed(), failed()]);
+        // It ends with that very failure.
+        let _ = timeout(FLUSH_TIMEOUT, flush).await;
     }
 }
 
@@ -129,3 +139,6 @@ fn keep_connection(session: &mut Session) {
 
 /// How long the body of a refused request is waited for.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long the beginning of an answer without an end may take to leave.
+const FLUSH_TIMEOUT: Duration = Duration::from_secs(1);
