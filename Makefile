@@ -1,11 +1,11 @@
 # What a bare Debian or Ubuntu machine with Rust needs is installed first; everything else is cargo.
 
-.PHONY: demo test lint bench fuzz soak build setup setup-clients setup-fuzz
+.PHONY: demo test lint bench fuzz soak build setup setup-clients setup-faults setup-fuzz
 
 demo: setup
 	cargo run --release --locked -- demo
 
-test: setup setup-clients
+test: setup setup-clients setup-faults
 	cargo test --locked
 
 lint: setup
@@ -73,3 +73,17 @@ setup-clients:
 setup-fuzz: setup
 	@command -v cargo-fuzz >/dev/null || cargo install --locked --version 0.13.1 cargo-fuzz
 	RUSTC_BOOTSTRAP=1 cargo fuzz build --target-dir target/fuzz
+
+# Libraries that tests put before the program, so that its clock jumps and names resolve or do not.
+setup-faults:
+	@absent() { \
+	  find /usr/lib /usr/lib64 /lib -maxdepth 3 -name libfaketimeMT.so.1 2>/dev/null | grep -q . || echo libfaketime; \
+	  find /usr/lib /usr/lib64 /lib -maxdepth 3 -name libnss_wrapper.so 2>/dev/null | grep -q . || echo libnss-wrapper; \
+	}; \
+	missing=$$(absent); \
+	if [ -n "$$missing" ] && command -v apt-get >/dev/null; then \
+	  SUDO=""; [ "$$(id -u)" = 0 ] || SUDO=sudo; \
+	  $$SUDO apt-get update -q && $$SUDO apt-get install -qy --no-install-recommends $$missing; \
+	  missing=$$(absent); \
+	fi; \
+	if [ -n "$$missing" ]; then echo "the tests need:" $$missing >&2; exit 1; fi

@@ -14,6 +14,7 @@ mod connections;
 mod credentials;
 mod edge;
 mod exchange;
+mod faults;
 mod first;
 mod forward;
 mod grants;

@@ -6,6 +6,7 @@ mod access_line;
 mod commands;
 mod compose;
 mod explain;
+mod faults;
 mod hand_over;
 mod identity_provider;
 mod leaving;

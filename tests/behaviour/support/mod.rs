@@ -1,5 +1,6 @@
 //! A world for a test: emulator, sample target and proxy, each on a port of its own, and what went through them.
 
+pub mod faulty;
 pub mod frames;
 pub mod gate;
 pub mod http2;

@@ -196,14 +196,19 @@ struct Serving(JoinHandle<()>);
 impl TlsTarget {
     /// Speaks HTTP/1.1 with a certificate for `name`, and gives every request this answer.
     pub async fn http1(authority: &Authority, name: &str, answer: &'static [u8]) -> Self {
-        Self::start(authority.server_config(name, b"http/1.1"), move |stream, log| async move {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::http1_on(listener, authority, name, answer)
+    }
+
+    /// As [`Self::http1`], on a socket of the test.
+    pub fn http1_on(listener: TcpListener, authority: &Authority, name: &str, answer: &'static [u8]) -> Self {
+        Self::start_on(listener, authority.server_config(name, b"http/1.1"), move |stream, log| async move {
             let mut wire = Wire::new(stream);
             while let Some(request) = wire.read_request().await {
                 log.lock().unwrap().push(headers(&request));
                 wire.write(answer).await;
             }
         })
-        .await
     }
 
     /// Speaks HTTP/1.1 with a certificate for localhost, each connection as the test wants it.
@@ -244,7 +249,17 @@ impl TlsTarget {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_on(TcpListener::bind("127.0.0.1:0").await.unwrap(), config, serve)
+    }
+
+    fn start_on<F>(
+        listener: TcpListener,
+        config: ServerConfig,
+        serve: impl Fn(tokio_rustls::server::TlsStream<TcpStream>, Arc<Mutex<Vec<HeaderMap>>>) -> F + Send + 'static,
+    ) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
         let requests = Arc::<Mutex<Vec<HeaderMap>>>::default();
         let (log, acceptor) = (Arc::clone(&requests), TlsAcceptor::from(Arc::new(config)));

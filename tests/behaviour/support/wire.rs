@@ -191,6 +191,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.read_body(head, false).await
     }
 
+    /// The next answer, if there is one; it may be broken.
+    pub async fn read_whole_response(&mut self) -> Option<Message> {
+        let head = self.read_head().await?;
+        Some(self.read_body(head, false).await)
+    }
+
     /// The next header section, whatever body it announces: answers to `HEAD`, and bodies read step by step.
     pub async fn read_head(&mut self) -> Option<Vec<u8>> {
         let head = self.read_through(b"\r\n\r\n").await;
@@ -229,7 +235,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         matches!(read, Ok(Ok(0) | Err(_)))
     }
 
-    async fn read_body(&mut self, head: Vec<u8>, request: bool) -> Message {
+    /// The body that follows this header section.
+    pub async fn read_body(&mut self, head: Vec<u8>, request: bool) -> Message {
         let mut message = Message::without_body(head);
         if message.header("transfer-encoding").eq_ignore_ascii_case("chunked") {
             message.end = if self.read_chunks(&mut message).await.is_some() { End::Chunked } else { End::Broken };

@@ -5,6 +5,7 @@ pub mod raw;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -122,10 +123,15 @@ impl Reservation {
     }
 }
 
-/// A client without redirects and retries.
+/// A client without redirects and retries. It opens a connection for each request: one that is kept would end with the
+/// runtime of the test that opened it.
 pub fn client() -> reqwest::Client {
-    install_crypto_provider();
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap()
+    static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
+        install_crypto_provider();
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        client.pool_max_idle_per_host(0).build().unwrap()
+    });
+    CLIENT.clone()
 }
 
 /// `GET`, with a bearer token unless it is empty.

@@ -47,8 +47,8 @@ impl Program {
     /// Starts a command that stays.
     pub fn start(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
-        let stdout = Pipe::drain(child.stdout.take().unwrap());
-        let stderr = Pipe::drain(child.stderr.take().unwrap());
+        let stdout = child.stdout.take().map_or_else(Pipe::absent, Pipe::drain);
+        let stderr = child.stderr.take().map_or_else(Pipe::absent, Pipe::drain);
         Self { child, stdout, stderr, url: String::new(), admin: String::new() }
     }
 
@@ -62,6 +62,11 @@ impl Program {
         let path = file(configuration);
         let mut command = command(&["run", "--config", path.to_str().unwrap()]);
         command.envs(variables.iter().copied());
+        Self::serve_by(command).await
+    }
+
+    /// Starts a command that ends in `obo-proxy run`, and waits until it says where it serves.
+    pub async fn serve_by(command: Command) -> Self {
         let mut program = Self::start(command);
         let serving = program.line_with("message", "serving").await;
         program.url = format!("http://{}", serving["listen"].as_str().unwrap());
@@ -118,6 +123,7 @@ impl Program {
         assert!(status.success());
     }
 
+    /// The number of its process.
     pub fn id(&self) -> u32 {
         self.child.id()
     }
@@ -144,6 +150,11 @@ impl Drop for Program {
 }
 
 impl Pipe {
+    /// For output that goes elsewhere.
+    fn absent() -> Self {
+        Self { text: Arc::default(), reader: None }
+    }
+
     fn drain(mut source: impl Read + Send + 'static) -> Self {
         let text = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&text);

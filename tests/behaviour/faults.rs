@@ -1,0 +1,34 @@
+//! What happens when those whom the proxy depends on misbehave: each request gets its own answer or an honest failure,
+//! nothing is sent twice that may have been acted on, and afterwards all goes on by itself.
+//!
+//! Much of the identity provider's side is in `exchange/outage` and `refusals/identity_provider`, of the targets' in
+//! `connections` and `relay_body`.
+
+mod crowd;
+mod identity_provider;
+mod strays;
+mod target;
+
+use crate::support::World;
+use crate::support::faulty::FaultyTarget;
+use crate::support::wire::{Message, Wire, request};
+
+/// A route to a target of the test, which has half a second to say something.
+const ROUTES: &str = "
+  - {name: wire, path: /t, target: {url: '{target}', read_timeout: 500ms}, scopes: [api://orders-backend/Orders.Read]}
+";
+
+/// Sends one request on a connection of its own.
+async fn ask(world: &World, method: &str, path: &str, token: &str, body: &str) -> Message {
+    let lines = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
+    let request = request(method, path, token, &lines) + body;
+    Wire::connect(world.proxy.address()).await.ask(request).await
+}
+
+/// The target behaves again: the very next request of anybody is served.
+async fn recovers(world: &World, target: &FaultyTarget, path: &str) {
+    target.behave();
+    let token = world.token_of("somebody");
+    let answer = ask(world, "GET", &format!("/t{path}"), &token, "").await;
+    assert_eq!((answer.status(), answer.text()), (200, format!("{path} somebody")));
+}

@@ -1,0 +1,155 @@
+//! A crowd of callers while target and identity provider misbehave at random: whoever is answered is answered with what
+//! is his, nothing is acted on twice, and all are served once the others behave again.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use obo_proxy::emulator::{Effect, Endpoint, Fault};
+
+use super::ROUTES;
+use crate::support::faulty::{Deed, Then, echo, whose};
+use crate::support::wire::{End, Message, Wire, WireTarget, request};
+use crate::support::{World, at_once, eventually};
+
+const CALLERS: usize = 200;
+const ROUNDS: usize = 4;
+
+/// What a target does with its request number `number`: in six of ten cases, something is wrong with it.
+fn deed(seed: u64, number: u64, request: &Message) -> Deed {
+    let mut random = fastrand::Rng::with_seed(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let (right, body) = (echo(request), whose(request));
+    let stray = "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n/evil evil!";
+    let cut = random.usize(..right.len());
+    match random.u8(..20) {
+        0..8 => Deed::new(right, Then::Stay),
+        8 => Deed::new(right, Then::Close),
+        9 => Deed::new("", Then::Close),
+        10 => Deed::new("", Then::Reset),
+        11 => Deed::new(&right[..cut], Then::Close),
+        12 => Deed::new(&right[..cut], Then::Reset),
+        13 => Deed::new(right.clone() + &right, Then::Stay),
+        14 | 15 => Deed::new(right + stray, Then::Stay),
+        16 => Deed::new(random.alphanumeric().to_string().repeat(99) + "\r\n\r\n", Then::Stay),
+        17 => Deed::new(
+            format!(
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n{stray}",
+                body.len()
+            ),
+            Then::Stay,
+        ),
+        18 => Deed::new(format!("HTTP/1.1 204 No Content\r\n\r\n{stray}"), Then::Stay),
+        _ => Deed::new("", Then::Hang),
+    }
+}
+
+struct Unruly {
+    target: WireTarget,
+    misbehaves: Arc<AtomicBool>,
+    /// How often each POST arrived, by its path.
+    orders: Arc<Mutex<HashMap<String, u32>>>,
+}
+
+impl Unruly {
+    async fn start(seed: u64) -> Self {
+        let (misbehaves, count) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU64::new(0)));
+        let orders = Arc::<Mutex<HashMap<String, u32>>>::default();
+        let (unruly, taken) = (Arc::clone(&misbehaves), Arc::clone(&orders));
+        let target = WireTarget::start(move |mut wire, _| {
+            let (unruly, taken, count) = (Arc::clone(&unruly), Arc::clone(&taken), Arc::clone(&count));
+            async move {
+                while let Some(request) = wire.read_request().await {
+                    if request.start_line().starts_with("POST") {
+                        *taken.lock().unwrap().entry(request.start_line()).or_default() += 1;
+                    }
+                    let deed = match unruly.load(Ordering::SeqCst) {
+                        true => deed(seed, count.fetch_add(1, Ordering::SeqCst), &request),
+                        false => Deed::new(echo(&request), Then::Stay),
+                    };
+                    if !deed.befall(&mut wire).await {
+                        return;
+                    }
+                }
+            }
+        });
+        Self { target: target.await, misbehaves, orders }
+    }
+}
+
+/// What came of a caller's requests.
+#[derive(Debug, Default)]
+struct Tally {
+    served: usize,
+    broken: usize,
+    refused: HashMap<(u16, String), usize>,
+}
+
+/// Sends requests one after the other, on one connection for as long as it goes on.
+async fn call(world: &World, name: &str, token: &str) -> Tally {
+    let (mut tally, mut caller) = (Tally::default(), Wire::connect(world.proxy.address()).await);
+    for round in 0..ROUNDS {
+        let method = if round % 2 == 0 { "GET" } else { "POST" };
+        caller.write(request(method, &format!("/t/{name}/{round}"), token, "Content-Length: 0\r\n")).await;
+        let Some(answer) = caller.read_whole_response().await else {
+            tally.broken += 1;
+            caller = Wire::connect(world.proxy.address()).await;
+            continue;
+        };
+        match (answer.status(), answer.end) {
+            (200, End::Length | End::Chunked) => {
+                assert_eq!(answer.text(), format!("/{name}/{round} {name}"), "what is another's");
+                tally.served += 1;
+            }
+            (200, _) => {
+                assert!(format!("/{name}/{round} {name}").starts_with(&answer.text()), "{answer:?}");
+                tally.broken += 1;
+            }
+            (204, _) => tally.served += 1,
+            (status, _) => *tally.refused.entry((status, answer.code())).or_default() += 1,
+        }
+        if answer.header("connection") == "close" || answer.end == End::Broken || answer.end == End::Closed {
+            caller = Wire::connect(world.proxy.address()).await;
+        }
+    }
+    tally
+}
+
+async fn crowd(world: &Arc<World>, tokens: &Arc<Vec<String>>) -> Vec<Tally> {
+    at_once(CALLERS, |n| {
+        let (world, tokens) = (Arc::clone(world), Arc::clone(tokens));
+        async move { call(&world, &format!("user-{n}"), &tokens[n]).await }
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_gets_what_is_anothers_while_everything_misbehaves() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let unruly = Unruly::start(seed).await;
+    let world = Arc::new(unruly.target.world(ROUTES).await);
+    let token = |n| world.token_of(&format!("user-{n}"));
+    let tokens = Arc::new((0..CALLERS).map(token).collect::<Vec<_>>());
+    let faults = world.emulator.faults();
+    faults.add(Fault::at(Endpoint::Token).effect(Effect::Cut).for_share(15));
+    faults.add(Fault::at(Endpoint::Token).effect(Effect::Drop).for_share(15));
+    let tallies = crowd(&world, &tokens).await;
+    let served: usize = tallies.iter().map(|tally| tally.served).sum();
+    assert!((CALLERS..CALLERS * ROUNDS).contains(&served), "{served} served: this was no test");
+    let refusals: HashMap<_, usize> =
+        tallies.iter().flat_map(|tally| tally.refused.clone()).fold(HashMap::new(), |mut all, (refusal, times)| {
+            *all.entry(refusal).or_default() += times;
+            all
+        });
+    let known = [(502, "target_unavailable"), (504, "target_timeout"), (503, "idp_unavailable"), (504, "idp_timeout")];
+    assert!(refusals.keys().all(|(status, code)| known.contains(&(*status, code.as_str()))), "{refusals:?}");
+    let repeated: Vec<_> = unruly.orders.lock().unwrap().clone().into_iter().filter(|(_, times)| *times > 1).collect();
+    assert!(repeated.is_empty(), "acted on more than once: {repeated:?}");
+
+    unruly.misbehaves.store(false, Ordering::SeqCst);
+    faults.clear();
+    let (name, token) = ("user-0", tokens[0].clone());
+    eventually("the first is served", async || call(&world, name, &token).await.served == ROUNDS).await;
+    eventually("all are served", async || crowd(&world, &tokens).await.iter().all(|tally| tally.served == ROUNDS))
+        .await;
+}
