@@ -210,7 +210,7 @@ def deadlines_reach_the_target():
         left = float(caller.unary("Left", timeout=20)[0])
         assert 10 < left <= 20, left
         target.cancelled.clear()
-        error = failure(lambda: caller.unary("Silent", timeout=0.5))
+        error = failure(lambda: caller.unary("Silent", timeout=2))
         assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED, error
         assert target.cancelled.wait(WAIT)
     checked("grpc-timeout, and the end of a call whose time is over")
