@@ -28,6 +28,7 @@ mod resource_metadata;
 mod respond;
 mod response_headers;
 mod route;
+mod spelling;
 mod status;
 mod switching;
 mod target;

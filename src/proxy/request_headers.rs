@@ -1,12 +1,11 @@
 //! The header section of the forwarded request: each header that carries trust is set or removed here.
 
-use std::borrow::Cow;
-
 use http::header::{COOKIE, HOST, HeaderName, HeaderValue};
 use pingora::http::RequestHeader;
 
 use super::admission::Admission;
 use super::correlation::Correlation;
+use super::spelling;
 use super::whence::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
 
 /// What the target is told about the caller's connection.
@@ -71,27 +70,23 @@ fn remove_claims(request: &mut RequestHeader) {
     }
 }
 
-/// What a server that reads `_` as `-` would take for the header that only the proxy may set.
+/// What some server would take for the header that only the proxy may set.
 fn remove_spellings(request: &mut RequestHeader, name: &HeaderName) {
-    let disguised = |other: &&HeaderName| other.as_str().contains('_') && same_but_for_dashes(other, name);
+    let own = spelling::plain(name.as_str());
+    let disguised = |other: &&HeaderName| *other != name && spelling::plain(other.as_str()) == own;
     let spellings: Vec<HeaderName> = request.headers.keys().filter(disguised).cloned().collect();
     for spelling in spellings {
         request.remove_header(&spelling);
     }
 }
 
-fn same_but_for_dashes(one: &HeaderName, other: &HeaderName) -> bool {
-    one.as_str().replace('_', "-") == other.as_str().replace('_', "-")
-}
-
-/// Whether a header says something that only the proxy may say. Some servers read `_` as `-`: a header that would pass
-/// for another one that way counts as that one, and one that would pass for the framing of the message goes as well.
+/// Whether a header says something that only the proxy may say. A header that some server would read as another one
+/// counts as that one, and one that would pass for the framing of the message goes as well.
 fn is_claim(name: &str) -> bool {
-    let disguised = name.contains('_');
-    let name = if disguised { Cow::Owned(name.replace('_', "-")) } else { Cow::Borrowed(name) };
-    CLAIMS.contains(&&*name)
-        || CLAIM_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
-        || disguised && FRAMING.contains(&&*name)
+    let plain = spelling::plain(name);
+    CLAIMS.contains(&&*plain)
+        || CLAIM_PREFIXES.iter().any(|prefix| plain.starts_with(prefix))
+        || FRAMING.contains(&&*plain) && spelling::is_disguised(name)
 }
 
 /// Credentials, and what gateways and load balancers say of a caller.
@@ -147,6 +142,9 @@ mod tests {
             "X-MS-CLIENT-PRINCIPAL-NAME",
             "X-Auth-Request-Email",
             "Proxy_Authorization",
+            "authorization_",
+            "X.Forwarded.For",
+            "transfer.encoding",
             "Remote_User",
             "content_length",
             "content-length",

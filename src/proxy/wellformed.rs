@@ -6,6 +6,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use pingora::http::RequestHeader;
 
+use super::spelling;
 use crate::rejection::Rejection;
 use crate::route::HostName;
 
@@ -81,6 +82,10 @@ fn connection_options(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
 
 /// A caller must not have headers removed on the way that decide something.
 fn check_connection(headers: &HeaderMap) -> Result<(), Rejection> {
+    let malformed = |option: &[u8]| option.iter().any(|byte| !is_token_byte(*byte));
+    if connection_options(headers).any(malformed) {
+        return Err(Rejection::Ambiguous("connection header is no list of names"));
+    }
     let protected = connection_options(headers).any(|option| {
         let forwarding =
             option.len() >= 11 && option.iter().zip(b"x-forwarded").all(|(a, b)| a.eq_ignore_ascii_case(b));
@@ -91,6 +96,11 @@ fn check_connection(headers: &HeaderMap) -> Result<(), Rejection> {
     } else {
         Ok(())
     }
+}
+
+/// RFC 9110 section 5.6.2.
+fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 /// Methods are told apart by case (RFC 9110 section 9.1), but not by every server: `delete` is refused, whoever reads
@@ -109,10 +119,8 @@ pub(super) fn check_method(method: &Method) -> Result<(), Rejection> {
 /// # Errors
 /// Where there is one.
 pub(super) fn check_method_override(headers: &HeaderMap) -> Result<(), Rejection> {
-    // Some servers read `_` as `-`.
-    let overrides = |name: &str| METHOD_OVERRIDES.contains(&name);
-    let disguised = |name: &str| name.contains('_') && overrides(&name.replace('_', "-"));
-    if headers.keys().map(HeaderName::as_str).any(|name| overrides(name) || disguised(name)) {
+    let overrides = |name: &HeaderName| METHOD_OVERRIDES.contains(&&*spelling::plain(name.as_str()));
+    if headers.keys().any(overrides) {
         return Err(Rejection::Ambiguous("a header names another method than the request line"));
     }
     Ok(())
@@ -204,6 +212,8 @@ mod tests {
             &[("transfer-encoding", "xchunked")],
             &[("connection", "close, Authorization")],
             &[("connection", "X-Forwarded-For")],
+            &[("connection", "close; x-own")],
+            &[("connection", "\"close\"")],
             &[("connection", "keep-alive"), ("connection", "x-request-id")],
         ] {
             assert!(check_framing(&request(headers).headers).is_err(), "{headers:?}");

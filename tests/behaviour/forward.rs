@@ -226,6 +226,15 @@ async fn the_callers_request_id_and_trace_are_taken_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_request_ids_or_traces_are_replaced_by_one() {
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let lines = format!("X-Request-Id: a\r\nX-Request-Id: b\r\ntraceparent: {parent}\r\ntraceparent: {parent}\r\n");
+    let seen = forwarded(&lines).await;
+    assert_eq!((seen.header("x-request-id").len(), seen.header("traceparent").len()), (36, 55));
+    assert_ne!(seen.header("traceparent"), parent);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_without_id_and_trace_gets_them() {
     let seen = forwarded("").await;
     assert_eq!((seen.header("x-request-id").len(), seen.header("traceparent").len()), (36, 55));

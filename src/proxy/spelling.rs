@@ -1,0 +1,39 @@
+//! Header names as servers read them that make variables of headers: CGI and its descendants know letters and digits, and
+//! take everything else for one and the same character.
+
+use std::borrow::Cow;
+
+/// The name with `-` for everything that such servers take for the same, and without what they may cut off at its ends.
+/// Nothing is allocated for a name of letters, digits and single `-` alone.
+pub(super) fn plain(name: &str) -> Cow<'_, str> {
+    let trimmed = name.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    if trimmed.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+        return Cow::Borrowed(trimmed);
+    }
+    Cow::Owned(trimmed.replace(|c: char| !c.is_ascii_alphanumeric(), "-"))
+}
+
+/// Whether the name is another than the one that such servers take it for.
+pub(super) fn is_disguised(name: &str) -> bool {
+    *plain(name) != *name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_by_their_letters_and_digits() {
+        for (name, read) in [
+            ("x-forwarded-for", "x-forwarded-for"),
+            ("x_forwarded-for", "x-forwarded-for"),
+            ("x.forwarded.for", "x-forwarded-for"),
+            ("authorization_", "authorization"),
+            ("_authorization", "authorization"),
+            ("authorization-", "authorization"),
+            ("x!a#b", "x-a-b"),
+        ] {
+            assert_eq!((&*plain(name), is_disguised(name)), (read, name != read), "{name}");
+        }
+    }
+}
