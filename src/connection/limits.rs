@@ -11,6 +11,8 @@ pub struct Limits {
     pub connections_per_address: Option<usize>,
     /// HTTP/2 requests at once on one connection.
     pub streams: u32,
+    /// The longest header section, in bytes as HTTP/1.1 writes it.
+    pub header_bytes: u32,
     /// For a whole header section, and for the TLS handshake.
     pub header_timeout: Duration,
     /// How long a connection may be unused.
@@ -25,6 +27,7 @@ impl Default for Limits {
             connections: 20_000,
             connections_per_address: None,
             streams: 100,
+            header_bytes: 64 * 1024,
             header_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             body_timeout: Duration::from_secs(30),

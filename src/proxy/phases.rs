@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONNECTION, HOST, HeaderValue, TRANSFER_ENCODING, UPGRADE};
+use http::header::{AUTHORIZATION, CONNECTION, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -24,7 +24,7 @@ use super::request_headers::{self, Forwarding};
 use super::switching::Ear;
 use super::target::{Attempts, Repeatable};
 use super::whence::Whence;
-use super::{access_log, interim, origin, respond, response_headers, tripwire, wellformed};
+use super::{access_log, interim, respond, response_headers, tripwire, wellformed};
 use crate::connection::Connection;
 use crate::rejection::Rejection;
 
@@ -99,7 +99,7 @@ impl ProxyHttp for Gateway {
             return Err(not_admitted());
         };
         context.body_bytes = 0;
-        let forwarding = forwarding(session, &context.trail.whence);
+        let forwarding = Forwarding::of(session, &context.trail.whence);
         request_headers::prepare(request, admission, correlation, forwarding)?;
         if context.websocket.is_none() {
             request.remove_header(&CONNECTION);
@@ -346,17 +346,6 @@ fn prepare_session(session: &mut Session, context: &mut RequestContext) {
 
 fn peer_address(session: &Session) -> Option<IpAddr> {
     session.client_addr().and_then(|address| address.as_inet()).map(SocketAddr::ip)
-}
-
-fn forwarding(session: &Session, whence: &Whence) -> Forwarding {
-    let request = session.req_header();
-    let authority = || request.uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
-    let host = whence.forwarded_host(&request.headers).or_else(|| request.headers.get(HOST));
-    Forwarding {
-        client: whence.forwarded_for(&request.headers),
-        scheme: HeaderValue::from_static(origin::scheme(session, whence)),
-        host: host.cloned().or_else(authority),
-    }
 }
 
 /// A body that turns out to be too long ends the request: with its connection to the target, before its last byte.

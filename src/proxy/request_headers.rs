@@ -2,11 +2,12 @@
 
 use http::header::{COOKIE, HOST, HeaderName, HeaderValue};
 use pingora::http::RequestHeader;
+use pingora::proxy::Session;
 
 use super::admission::Admission;
 use super::correlation::Correlation;
-use super::spelling;
-use super::whence::{X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
+use super::whence::{Whence, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
+use super::{origin, spelling};
 
 /// What the target is told about the caller's connection.
 #[derive(Debug, Clone)]
@@ -17,6 +18,20 @@ pub(super) struct Forwarding {
     pub(super) scheme: HeaderValue,
     /// `X-Forwarded-Host`.
     pub(super) host: Option<HeaderValue>,
+}
+
+impl Forwarding {
+    /// What is known of where the request comes from.
+    pub(super) fn of(session: &Session, whence: &Whence) -> Self {
+        let request = session.req_header();
+        let authority = || request.uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
+        let host = whence.forwarded_host(&request.headers).or_else(|| request.headers.get(HOST));
+        Self {
+            client: whence.forwarded_for(&request.headers),
+            scheme: HeaderValue::from_static(origin::scheme(session, whence)),
+            host: host.cloned().or_else(authority),
+        }
+    }
 }
 
 /// Turns the caller's header section into the target's: everything the caller claims about itself goes, our own

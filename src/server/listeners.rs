@@ -298,6 +298,8 @@ fn h2_options(limits: &Limits) -> H2Options {
     let mut options = default_h2_options();
     options
         .max_concurrent_streams(limits.streams)
+        // HTTP/2 counts 32 bytes more for each field; the rest of the answer is the proxy's.
+        .max_header_list_size(limits.header_bytes.saturating_add(FIELD_OVERHEAD))
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_send_buffer_size(SEND_BUFFER)
@@ -310,6 +312,8 @@ fn h2_options(limits: &Limits) -> H2Options {
 const MAX_ATTEMPTS: usize = 16;
 /// Unused connections to targets that are kept, all targets together.
 const IDLE_CONNECTIONS: usize = 4096;
+/// What RFC 9113 section 6.5.2 adds to the length of a header section with as many fields as can be allowed, in bytes.
+const FIELD_OVERHEAD: u32 = 32 * 256;
 /// How much of a body an HTTP/2 caller may send ahead of its target, in bytes.
 const STREAM_WINDOW: u32 = 64 * 1024;
 /// All bodies of one connection together.

@@ -142,6 +142,21 @@ async fn the_limits_hold_over_http2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_larger_header_section_is_taken_over_http2_too_where_it_is_allowed() {
+    let world = World::start().await;
+    let authority = Authority::new();
+    let proxy = TlsProxy::configured(&world, &authority, "limits: {header_bytes: 256KiB}", ROUTES).await;
+    let mut caller = authority.http2_caller(&proxy).await;
+    let bearer = format!("Bearer {}", world.token());
+    for (length, status) in [(100_000, 200), (300_000, 431)] {
+        let request = Request::get(format!("{}/t/x", proxy.url)).header("authorization", &bearer);
+        let (response, _) =
+            caller.send_request(request.header("x-long", "a".repeat(length)).body(()).unwrap(), true).unwrap();
+        assert_eq!(response.await.unwrap().status().as_u16(), status, "{length}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_says_to_be_too_long_is_refused_before_anything_happens() {
     let scene = Scene::with("").await;
     for (path, length) in [("/small/x", "1025"), ("/small/x", "99999999999"), ("/none", "1")] {

@@ -46,9 +46,10 @@ pub(super) fn settings(
 ) -> Option<Settings> {
     let mut checker = Checker { surroundings, findings, files: Stamps::default() };
     let (listeners, admin) = listener::listeners(&mut checker, &file, document);
-    let limits = limits::limits(&mut checker, &file.limits, document.key("limits"));
     let refusal_ttl = checker.duration(&file.cache.refusal_ttl, document.key("cache").key("refusal_ttl"), &REFUSAL_TTL);
     let edge = edge::edge(&mut checker, &file, document);
+    let header_bytes = edge.as_ref().map(|edge| edge.header_bytes);
+    let limits = limits::limits(&mut checker, &file.limits, document.key("limits"), header_bytes);
     let drain_timeout = checker.duration(&file.drain_timeout, document.key("drain_timeout"), &DRAIN);
     let identities: Vec<_> = file
         .identities

@@ -68,7 +68,7 @@ async fn the_scheme_is_read_in_any_case() {
 async fn an_oversized_token_is_refused_without_being_read() {
     let world = world().await;
     let [header, payload, signature] = super::parts(&world.token());
-    for length in [64 * 1024, 1_000_000] {
+    for length in [33_000, 60_000] {
         let value = format!("Bearer {header}.{}.{signature}", payload.repeat(length / payload.len() + 1));
         let request = format!(
             "GET /orders HTTP/1.1\r\nhost: h\r\nx-request-id: oversized-{length}\r\nconnection: close\r\n\
