@@ -47,6 +47,8 @@ async fn the_log_and_the_limits_know_the_address_of_the_header() {
     let mut first = Wire::new(say(&world, hello(1)).await);
     assert_eq!(first.ask(get(&token)).await.status(), 200);
     assert_eq!(end_of(&mut say(&world, hello(1)).await).await.0, b"");
+    let refused = metric(&world, "obo_proxy_connections_refused_total", "reason=\"connections_per_address\"").await;
+    assert_eq!(refused, 1.0);
     assert_eq!(Wire::new(say(&world, hello(2)).await).ask(get(&token)).await.status(), 200);
     eventually("the access line is written", async || !lines_with("\"remote\":\"198.51.100.2:4711\"").is_empty()).await;
 }

@@ -131,10 +131,15 @@ async fn an_unused_http2_connection_ends() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_http2_header_section_that_is_not_completed_ends_the_connection() {
     let world = world(H2C, IMPATIENT).await;
-    let opening =
-        [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &frame(4, 0, 0, b""), &frame(1, 0, 1, b"\x82")].concat();
-    let continuations: Vec<u8> = (0..200).flat_map(|_| frame(9, 0, 1, b"\x86")).collect();
-    drip(say(&world, opening).await, &continuations).await;
+    // GET for / of the host a, from the static table of HPACK.
+    let served = frame(1, 5, 1, b"\x82\x86\x84\x41\x01a");
+    let opening = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &frame(4, 0, 0, b""), &served].concat();
+    let mut stream = say(&world, opening).await;
+    let answered = "obo_proxy_requests_total{code=\"no_route\",route=\"\",status=\"404\"}";
+    eventually("the first request is answered", async || world.proxy.metric(answered).await == 1.0).await;
+    stream.write_all(&frame(1, 0, 3, b"\x82")).await.unwrap();
+    let continuations: Vec<u8> = (0..200).flat_map(|_| frame(9, 0, 3, b"\x86")).collect();
+    drip(stream, &continuations).await;
     assert_eq!(metric(&world, ENDED, "reason=\"header_timeout\"").await, 1.0);
 }
 
