@@ -11,7 +11,7 @@ mod target;
 
 use crate::support::World;
 use crate::support::faulty::FaultyTarget;
-use crate::support::wire::{Message, Wire, request};
+use crate::support::wire::{Message, Wire, WireTarget, request};
 
 /// A route to a target of the test, which has half a second to say something.
 const ROUTES: &str = "
@@ -22,7 +22,21 @@ const ROUTES: &str = "
 async fn ask(world: &World, method: &str, path: &str, token: &str, body: &str) -> Message {
     let lines = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
     let request = request(method, path, token, &lines) + body;
-    Wire::connect(world.proxy.address()).await.ask(request).await
+    let answer = Wire::connect(world.proxy.address()).await.ask(request).await;
+    note(world, &answer);
+    answer
+}
+
+/// In the end, neither the answers nor the log may show a token.
+fn note(world: &World, answer: &Message) {
+    world.note_answer(String::from_utf8_lossy(&[answer.head.as_slice(), &answer.body].concat()).into_owned());
+}
+
+/// Nor may they show the tokens B that the target got.
+fn keep_secret(world: &World, target: &WireTarget) {
+    for request in target.received() {
+        world.keep_secret(request.header("authorization").trim_start_matches("Bearer "));
+    }
 }
 
 /// The target behaves again: the very next request of anybody is served.

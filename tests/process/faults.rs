@@ -10,8 +10,8 @@ mod names;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::program::command;
-use crate::support::{Reservation, file};
+use crate::support::program::{Program, command};
+use crate::support::{Reservation, SECRET, file};
 
 /// `obo-proxy run` with this configuration, after a command that changes what surrounds it.
 fn run_below(wrapper: &str, configuration: &str) -> Command {
@@ -45,6 +45,16 @@ impl Addresses {
     fn urls(&self) -> (String, String) {
         let [listen, admin] = self.reserved.each_ref().map(|reserved| format!("http://{}", reserved.address()));
         (listen, admin)
+    }
+}
+
+/// Neither our secret nor one of these tokens was written anywhere.
+fn shows_nothing(program: &Program, tokens: &[&str]) {
+    let written = program.stdout() + &program.stderr();
+    for secret in tokens.iter().copied().chain([SECRET]) {
+        // The signature alone would be enough to rebuild a token from what else is known of it.
+        let signature = secret.rsplit('.').next().unwrap_or(secret);
+        assert!(!written.contains(signature), "written: {signature}");
     }
 }
 

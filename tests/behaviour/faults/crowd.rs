@@ -5,10 +5,14 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
+use h2::client::SendRequest;
+use http::Request;
 use obo_proxy::emulator::{Effect, Endpoint, Fault};
 
-use super::ROUTES;
+use super::{ROUTES, keep_secret, note};
 use crate::support::faulty::{Deed, Then, echo, whose};
+use crate::support::http2;
 use crate::support::wire::{End, Message, Wire, WireTarget, request};
 use crate::support::{World, at_once, eventually};
 
@@ -62,9 +66,10 @@ impl Unruly {
                     if request.start_line().starts_with("POST") {
                         *taken.lock().unwrap().entry(request.start_line()).or_default() += 1;
                     }
-                    let deed = match unruly.load(Ordering::SeqCst) {
-                        true => deed(seed, count.fetch_add(1, Ordering::SeqCst), &request),
-                        false => Deed::new(echo(&request), Then::Stay),
+                    let deed = if unruly.load(Ordering::SeqCst) {
+                        deed(seed, count.fetch_add(1, Ordering::SeqCst), &request)
+                    } else {
+                        Deed::new(echo(&request), Then::Stay)
                     };
                     if !deed.befall(&mut wire).await {
                         return;
@@ -76,12 +81,32 @@ impl Unruly {
     }
 }
 
+impl Unruly {
+    /// Nothing that may have been acted on was sent again.
+    fn check_orders(&self) {
+        let orders = self.orders.lock().unwrap();
+        let repeated: Vec<_> = orders.iter().filter(|(_, times)| **times > 1).collect();
+        assert!(repeated.is_empty(), "acted on more than once: {repeated:?}");
+    }
+}
+
 /// What came of a caller's requests.
 #[derive(Debug, Default)]
 struct Tally {
     served: usize,
     broken: usize,
     refused: HashMap<(u16, String), usize>,
+}
+
+/// Some were served and some were not, and those were told why.
+fn check(tallies: &[Tally]) {
+    let served: usize = tallies.iter().map(|tally| tally.served).sum();
+    let all = tallies.len() * ROUNDS;
+    assert!((all / 8..all).contains(&served), "{served} of {all} served: this was no test");
+    let refusals = tallies.iter().flat_map(|tally| tally.refused.keys());
+    let known = [(502, "target_unavailable"), (504, "target_timeout"), (503, "idp_unavailable"), (504, "idp_timeout")];
+    let unknown: Vec<_> = refusals.filter(|(status, code)| !known.contains(&(*status, code.as_str()))).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
 }
 
 /// Sends requests one after the other, on one connection for as long as it goes on.
@@ -95,6 +120,7 @@ async fn call(world: &World, name: &str, token: &str) -> Tally {
             caller = Wire::connect(world.proxy.address()).await;
             continue;
         };
+        note(world, &answer);
         match (answer.status(), answer.end) {
             (200, End::Length | End::Chunked) => {
                 assert_eq!(answer.text(), format!("/{name}/{round} {name}"), "what is another's");
@@ -134,17 +160,9 @@ async fn nobody_gets_what_is_anothers_while_everything_misbehaves() {
     faults.add(Fault::at(Endpoint::Token).effect(Effect::Cut).for_share(15));
     faults.add(Fault::at(Endpoint::Token).effect(Effect::Drop).for_share(15));
     let tallies = crowd(&world, &tokens).await;
-    let served: usize = tallies.iter().map(|tally| tally.served).sum();
-    assert!((CALLERS..CALLERS * ROUNDS).contains(&served), "{served} served: this was no test");
-    let refusals: HashMap<_, usize> =
-        tallies.iter().flat_map(|tally| tally.refused.clone()).fold(HashMap::new(), |mut all, (refusal, times)| {
-            *all.entry(refusal).or_default() += times;
-            all
-        });
-    let known = [(502, "target_unavailable"), (504, "target_timeout"), (503, "idp_unavailable"), (504, "idp_timeout")];
-    assert!(refusals.keys().all(|(status, code)| known.contains(&(*status, code.as_str()))), "{refusals:?}");
-    let repeated: Vec<_> = unruly.orders.lock().unwrap().clone().into_iter().filter(|(_, times)| *times > 1).collect();
-    assert!(repeated.is_empty(), "acted on more than once: {repeated:?}");
+    check(&tallies);
+    unruly.check_orders();
+    keep_secret(&world, &unruly.target);
 
     unruly.misbehaves.store(false, Ordering::SeqCst);
     faults.clear();
@@ -152,4 +170,55 @@ async fn nobody_gets_what_is_anothers_while_everything_misbehaves() {
     eventually("the first is served", async || call(&world, name, &token).await.served == ROUNDS).await;
     eventually("all are served", async || crowd(&world, &tokens).await.iter().all(|tally| tally.served == ROUNDS))
         .await;
+}
+
+/// The same on streams of one HTTP/2 connection, which goes on whatever happens to single ones.
+async fn call_by_http2(mut sender: SendRequest<Bytes>, name: String, token: String) -> Tally {
+    let mut tally = Tally::default();
+    for round in 0..ROUNDS {
+        let method = if round % 2 == 0 { "GET" } else { "POST" };
+        let url = format!("http://proxy.example/t/{name}/{round}");
+        let request = Request::builder().method(method).uri(url).header("authorization", format!("Bearer {token}"));
+        sender = sender.ready().await.expect("the connection goes on");
+        let answer = http2::try_ask(&mut sender, request).await;
+        match answer.map(|answer| (answer.status, answer.body.map(|body| String::from_utf8(body).unwrap()))) {
+            Some((200, Some(body))) => {
+                assert_eq!(body, format!("/{name}/{round} {name}"), "what is another's");
+                tally.served += 1;
+            }
+            Some((204, Some(_))) => tally.served += 1,
+            Some((200 | 204, None)) | None => tally.broken += 1,
+            Some((status, body)) => {
+                let problem: serde_json::Value = serde_json::from_str(&body.unwrap_or_default()).unwrap_or_default();
+                let code = problem["code"].as_str().unwrap_or_default().to_owned();
+                *tally.refused.entry((status, code)).or_default() += 1;
+            }
+        }
+    }
+    tally
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_of_one_connection_are_not_mixed_up_while_their_target_misbehaves() {
+    let seed = fastrand::u64(..);
+    println!("seed {seed}");
+    let unruly = Unruly::start(seed).await;
+    let world = unruly.target.world(ROUTES).await;
+    let proxy = http2::proxy(&world, &ROUTES.replace("{target}", &unruly.target.url)).await;
+    let mut callers = Vec::new();
+    for connection in 0..2 {
+        let sender = http2::caller(&proxy).await;
+        for stream in 0..50 {
+            let name = format!("user-{connection}-{stream}");
+            let token = world.token_of(&name);
+            callers.push(tokio::spawn(call_by_http2(sender.clone(), name, token)));
+        }
+    }
+    let mut tallies = Vec::new();
+    for caller in callers {
+        tallies.push(caller.await.unwrap());
+    }
+    check(&tallies);
+    unruly.check_orders();
+    keep_secret(&world, &unruly.target);
 }

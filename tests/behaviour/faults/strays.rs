@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use super::{ROUTES, ask};
+use super::{ROUTES, ask, keep_secret};
 use crate::support::faulty::{Deed, FaultyTarget, Then, echo};
 use crate::support::wire::{Wire, WireTarget, request};
 
@@ -41,6 +41,7 @@ async fn bytes_behind_an_answer_reach_nobody() {
             }
         }
     }
+    keep_secret(&world, &target.wire);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{ROUTES, ask, recovers};
+use super::{ROUTES, ask, keep_secret, recovers};
 use crate::support::World;
 use crate::support::faulty::{Deed, FaultyTarget, Then, echo};
 use crate::support::tls::{Authority, TlsTarget};
@@ -51,6 +51,7 @@ async fn without_a_header_section_the_caller_is_told_and_nothing_is_sent_twice()
         recovers(&world, &target, "/after").await;
     }
     assert_eq!(world.token_requests(), 1 + without_header_section().len() as u64, "one for each token");
+    keep_secret(&world, &target.wire);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,6 +90,7 @@ async fn an_answer_that_breaks_off_never_looks_whole() {
         assert_eq!(target.wire.requests(), before + 1, "a target that {name} got the order again");
         recovers(&world, &target, "/after").await;
     }
+    keep_secret(&world, &target.wire);
 }
 
 /// Nobody has to wait for the end of a body that is not wanted.

@@ -160,6 +160,15 @@ pub struct Answer {
     pub trailers: HeaderMap,
 }
 
+/// Sends a request without a body; nothing where its stream ends before the header section of an answer.
+pub async fn try_ask(sender: &mut h2::client::SendRequest<Bytes>, request: http::request::Builder) -> Option<Answer> {
+    let (response, _) = sender.send_request(request.body(()).unwrap(), true).unwrap();
+    let (head, mut body) = response.await.ok()?.into_parts();
+    let received = read(&mut body).await;
+    let trailers = body.trailers().await.ok().flatten().unwrap_or_default();
+    Some(Answer { status: head.status.as_u16(), headers: head.headers, body: received, trailers })
+}
+
 /// Sends a request with this body, and reads all of the answer.
 pub async fn ask(
     sender: &mut h2::client::SendRequest<Bytes>,

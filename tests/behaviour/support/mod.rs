@@ -129,6 +129,11 @@ impl World {
         self.tokens.lock().unwrap().push(token.to_owned());
     }
 
+    /// Adds to what must not show a token, in the end: an answer that was not read by [`World::send`].
+    pub fn note_answer(&self, answer: String) {
+        self.answers.lock().unwrap().push(answer);
+    }
+
     /// `GET` with a bearer token.
     pub async fn get(&self, path: &str, token: &str) -> Reply {
         self.send(Method::GET, path, &[("authorization", &format!("Bearer {token}"))], "").await

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use obo_proxy::emulator::TokenRequest;
 
-use super::preloaded;
+use super::{preloaded, shows_nothing};
 use crate::support::program::Program;
 use crate::support::{World, eventually, file};
 
@@ -64,6 +64,7 @@ async fn a_clock_that_jumps_ahead_ends_tokens_and_one_that_comes_back_revives_th
     becomes(&program, &short, 200, "").await;
     assert_eq!(program.get("/orders/1", &long).await.status, 200);
     assert_eq!(world.emulator.counters().token, 2, "tokens B are not asked for again because the clock jumps");
+    shows_nothing(&program, &[&short, &long]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,4 +81,5 @@ async fn a_clock_that_jumps_back_refuses_tokens_of_the_future_until_it_is_right(
     becomes(&program, &new, 200, "").await;
     assert_eq!(program.get("/orders/1", &known).await.status, 200);
     assert_eq!(world.emulator.counters().token, 2);
+    shows_nothing(&program, &[&known, &new]);
 }

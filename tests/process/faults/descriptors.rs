@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
-use super::run_below;
+use super::{run_below, shows_nothing};
 use crate::support::program::Program;
 use crate::support::raw::Connection;
 use crate::support::{World, eventually};
@@ -55,4 +55,5 @@ async fn it_waits_for_descriptors_without_turning_in_circles_and_then_goes_on() 
     assert_eq!(world.emulator.counters().token, 1);
     program.signal("TERM");
     assert_eq!(program.ended().await.code(), Some(0));
+    shows_nothing(&program, &[&token]);
 }

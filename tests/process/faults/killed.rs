@@ -76,7 +76,9 @@ async fn it_comes_back_at_the_same_addresses_and_callers_get_on() {
     let all_got_on = || met.iter().zip(&served).all(|(met, before)| met.served.load(Ordering::SeqCst) > *before + 2);
     eventually("each caller is served again", async || all_got_on()).await;
     assert!(world.emulator.counters().token >= exchanged + CALLERS as u64, "nothing of before is remembered");
-    met.iter().for_each(|met| met.done.store(true, Ordering::SeqCst));
+    for met in &met {
+        met.done.store(true, Ordering::SeqCst);
+    }
     for caller in callers {
         caller.await.unwrap();
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use obo_proxy::emulator::{Emulator, EmulatorOptions, SampleTarget, SampleTargetOptions};
 
-use super::preloaded;
+use super::{preloaded, shows_nothing};
 use crate::support::program::Program;
 use crate::support::{SECRET, World, configuration, eventually, file, get};
 
@@ -17,8 +17,7 @@ impl Names {
     }
 
     fn add(&self, name: &str) {
-        let mut known = std::fs::read_to_string(&self.0).unwrap();
-        known += &format!("127.0.0.1 {name}\n");
+        let known = format!("{}127.0.0.1 {name}\n", std::fs::read_to_string(&self.0).unwrap());
         let next = self.0.with_extension("next");
         std::fs::write(&next, known).unwrap();
         std::fs::rename(next, &self.0).unwrap();
@@ -51,6 +50,7 @@ async fn a_target_is_reached_as_soon_as_its_name_resolves_and_others_do_not_wait
     names.add("target.test");
     eventually("the name resolves", async || program.get("/lost/1", &token).await.status == 200).await;
     assert_eq!(program.get("/orders/1", &token).await.status, 200);
+    shows_nothing(&program, &[&token]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,4 +74,5 @@ async fn it_is_ready_as_soon_as_the_identity_providers_name_resolves() {
     names.add("idp.test");
     program.wait_until_ready().await;
     assert_eq!(program.get("/orders/1", &token).await.status, 200);
+    shows_nothing(&program, &[&token]);
 }
