@@ -4,11 +4,24 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use super::{hanging, route};
+use super::{OK, route};
 use crate::support::World;
 use crate::support::log::access_line;
 use crate::support::tls::{Authority, TlsTarget};
 use crate::support::wire::{End, Wire, WireTarget, request};
+
+/// A target that answers far too late.
+async fn late() -> WireTarget {
+    WireTarget::start(|mut wire, _| async move {
+        wire.read_request().await;
+        tokio::time::sleep(LATE).await;
+        wire.write(OK).await;
+    })
+    .await
+}
+
+/// Longer than any deadline here, for an answer that nobody waits for.
+const LATE: Duration = Duration::from_secs(10);
 
 /// The answer to a GET, and what its access line says of the deadline.
 async fn asked(settings: &str) -> (crate::support::Reply, String) {
@@ -28,7 +41,7 @@ async fn a_target_without_an_answer_gets_no_second_request_and_the_log_says_whic
         ("first_byte_timeout: 200ms", "first_byte_timeout"),
         ("timeout: 200ms", "timeout"),
     ] {
-        let target = hanging().await;
+        let target = late().await;
         let (reply, struck) = asked(&format!("url: '{}', retries: 5, {settings}", target.url)).await;
         assert_eq!((reply.status.as_u16(), reply.code().as_str()), (504, "target_timeout"));
         assert_eq!((struck.as_str(), target.requests()), (deadline, 1));
@@ -74,15 +87,16 @@ async fn an_answer_without_end_ends_with_the_time_for_the_whole_request() {
     assert_eq!((&line["deadline"], &line["code"]), (&"timeout".into(), &"target_timeout".into()));
 }
 
-/// A target that begins a header section, and goes on with it, byte by byte, without an end.
+/// A target that begins a header section, and goes on with it, byte by byte, for far longer than it may.
 async fn dripping() -> WireTarget {
     WireTarget::start(|mut wire, _| async move {
         wire.read_request().await;
         wire.write("HTTP/1.1 200 OK\r\nX-Drip: ").await;
-        while !wire.is_gone().await {
+        for _ in 0..1_000 {
             wire.write("x").await;
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        wire.write("\r\nContent-Length: 0\r\n\r\n").await;
     })
     .await
 }
@@ -121,7 +135,9 @@ async fn a_target_over_tls_runs_into_the_same_deadlines() {
     let authority = Authority::new();
     let target = TlsTarget::start(authority.server_config("localhost", b"http/1.1"), |stream, _| async move {
         let mut wire = Wire::new(stream);
-        while wire.read_request().await.is_some() {}
+        wire.read_request().await;
+        tokio::time::sleep(LATE).await;
+        wire.write(OK).await;
     })
     .await;
     let settings = format!("url: '{}', ca_file: '{}', first_byte_timeout: 200ms", target.url, authority.file());
@@ -148,7 +164,7 @@ async fn a_silence_within_an_answer_ends_with_the_time_for_the_whole_request() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_handshake_of_a_websocket_ends_in_time_and_the_websocket_does_not() {
-    let silent = hanging().await;
+    let silent = late().await;
     let world = World::with_routes(&route(&format!("url: '{}', read_timeout: 300ms", silent.url))).await;
     let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
                    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
