@@ -229,12 +229,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         self.pending.is_empty() && !self.fill().await
     }
 
-    /// Whether the peer has gone, without waiting for it; what it sends meanwhile is kept.
-    pub async fn is_gone(&mut self) -> bool {
-        let read = timeout(Duration::from_millis(1), self.stream.read_buf(&mut self.pending)).await;
-        matches!(read, Ok(Ok(0) | Err(_)))
-    }
-
     /// The body that follows this header section.
     pub async fn read_body(&mut self, head: Vec<u8>, request: bool) -> Message {
         let mut message = Message::without_body(head);
