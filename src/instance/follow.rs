@@ -109,6 +109,7 @@ impl Follower {
 
     async fn attempt(&mut self, cause: Cause) -> Outcome {
         self.retry_at = None;
+        let begun = Instant::now();
         let settings = match self.read().await {
             Ok(settings) => settings,
             Err(failure) => return Err(self.report_failure(cause, failure)),
@@ -122,7 +123,9 @@ impl Follower {
         let metrics = self.replacing.gateway.metrics().reloads();
         metrics.succeeded();
         metrics.serves(unix_seconds(SystemTime::now()), text.as_bytes());
-        tracing::info!(cause = cause.as_str(), generation, routes, identities, ?text, "configuration reloaded");
+        let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let cause = cause.as_str();
+        tracing::info!(cause, generation, routes, identities, ?text, took_ms, "configuration reloaded");
         Ok(generation)
     }
 

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, spawn_blocking};
 use tokio::time::sleep;
 
 use super::gateway::Gateway;
@@ -61,6 +61,15 @@ impl Drop for Running {
 }
 
 impl Generation {
+    /// The work of all parts, of which some runs already; whatever else runs ends.
+    fn go_on(&self, mut running: HashMap<usize, Running>) -> HashMap<usize, Running> {
+        let work = |part: Part| {
+            let address = part.address();
+            (address, running.remove(&address).unwrap_or_else(|| part.start()))
+        };
+        self.parts().map(work).collect()
+    }
+
     fn parts(&self) -> impl Iterator<Item = Part> {
         let verifiers = self.verifiers().cloned().map(Part::Verifier);
         verifiers.chain(self.backends.iter().cloned().map(Part::Backend))
@@ -76,16 +85,16 @@ impl Gateway {
     /// Runs the work of the parts that serve, and takes apart what serves no more.
     async fn keep_parts(self) {
         let mut takeovers = self.takeovers.subscribe();
-        let mut running: HashMap<usize, Running> = HashMap::new();
+        let mut running = HashMap::new();
         loop {
             takeovers.borrow_and_update();
-            let mut next = HashMap::new();
-            for part in self.generation().parts() {
-                let address = part.address();
-                let known = running.remove(&address).or_else(|| next.remove(&address));
-                next.insert(address, known.unwrap_or_else(|| part.start()));
-            }
-            running = next;
+            // Thousands of parts that come and go at once must hold up no request.
+            let generation = self.generation();
+            let changed = spawn_blocking(move || generation.go_on(running)).await;
+            running = changed.unwrap_or_else(|_| {
+                tracing::error!("failed to begin the work beside requests");
+                HashMap::new()
+            });
             tokio::select! {
                 changed = takeovers.changed() => if changed.is_err() { return },
                 () = self.clone().take_apart() => {}
@@ -97,7 +106,7 @@ impl Gateway {
     async fn take_apart(self) {
         loop {
             let gateway = self.clone();
-            let idle = tokio::task::spawn_blocking(move || gateway.drop_replaced()).await.unwrap_or(true);
+            let idle = spawn_blocking(move || gateway.drop_replaced()).await.unwrap_or(true);
             if idle {
                 return std::future::pending().await;
             }
@@ -138,7 +147,7 @@ impl Gateway {
             sleep(SWEEP_INTERVAL).await;
             let generation = self.generation();
             // Full caches take a while to look through; requests must not wait behind that.
-            let swept = tokio::task::spawn_blocking(move || {
+            let swept = spawn_blocking(move || {
                 generation.verifiers().for_each(|verifier| verifier.sweep());
                 generation.limiters().for_each(|limiter| limiter.sweep());
                 generation.gate.exchanger.sweep();
@@ -154,7 +163,7 @@ impl Gateway {
         loop {
             sleep(TENDING_INTERVAL).await;
             let authenticators = Arc::clone(&self.generation().authenticators);
-            let tended = tokio::task::spawn_blocking(move || authenticators.iter().for_each(|it| it.tend()));
+            let tended = spawn_blocking(move || authenticators.iter().for_each(|it| it.tend()));
             if tended.await.is_err() {
                 tracing::error!("failed to look at the credentials");
             }

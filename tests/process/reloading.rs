@@ -26,6 +26,7 @@ async fn sighup_has_the_configuration_read_at_once_and_ends_nothing() {
     program.signal("HUP");
     let line = program.line_with("message", "configuration reloaded").await;
     assert_eq!((line["generation"].as_u64(), line["level"].as_str()), (Some(2), Some("INFO")), "{line}");
+    assert!(line["took_ms"].is_u64(), "{line}");
     assert_eq!(program.get("/elsewhere/1", &token).await.status, 200);
     assert_eq!(program.get("/orders/1", &token).await.status, 404);
     assert_eq!(world.emulator.counters().token, 1);
