@@ -57,10 +57,11 @@ async fn say(world: &World, bytes: impl AsRef<[u8]>) -> TcpStream {
 }
 
 /// The value of a metric of the first listener.
-async fn metric(world: &World, name: &str, labels: &str) -> f64 {
+async fn metric(world: &World, name: &str, labels: &str) -> u64 {
     let address: SocketAddr = world.proxy.address().parse().unwrap();
     let labels = if labels.is_empty() { String::new() } else { format!(",{labels}") };
-    world.proxy.metric(&format!("{name}{{listener=\"{address}\"{labels}}}")).await
+    let value = world.proxy.metric(&format!("{name}{{listener=\"{address}\"{labels}}}")).await;
+    value.to_string().parse().unwrap()
 }
 
 /// Far longer than anything here takes.

@@ -76,7 +76,7 @@ impl Load {
                 let kept = client();
                 let mut failures = Vec::new();
                 while !stop.load(Ordering::Acquire) {
-                    let client = if turn % 2 == 0 { kept.clone() } else { client() };
+                    let client = if turn.is_multiple_of(2) { kept.clone() } else { client() };
                     match client.get(&url).bearer_auth(&token).send().await {
                         Ok(answer) => {
                             let status = answer.status();

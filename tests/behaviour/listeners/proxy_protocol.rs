@@ -48,7 +48,7 @@ async fn the_log_and_the_limits_know_the_address_of_the_header() {
     assert_eq!(first.ask(get(&token)).await.status(), 200);
     assert_eq!(end_of(&mut say(&world, hello(1)).await).await.0, b"");
     let refused = metric(&world, "obo_proxy_connections_refused_total", "reason=\"connections_per_address\"").await;
-    assert_eq!(refused, 1.0);
+    assert_eq!(refused, 1);
     assert_eq!(Wire::new(say(&world, hello(2)).await).ask(get(&token)).await.status(), 200);
     eventually("the access line is written", async || !lines_with("\"remote\":\"198.51.100.2:4711\"").is_empty()).await;
 }
@@ -76,9 +76,9 @@ async fn connections_without_a_header_end_without_an_answer() {
         assert_eq!(end_of(&mut say(&world, &bytes).await).await.0, b"", "{}", String::from_utf8_lossy(&bytes));
     }
     let refused = "obo_proxy_connections_refused_total";
-    assert_eq!(metric(&world, refused, "reason=\"proxy_protocol_header\"").await, 5.0);
+    assert_eq!(metric(&world, refused, "reason=\"proxy_protocol_header\"").await, 5);
     assert_eq!(world.target.total_hits(), 0);
-    eventually("nothing is open", async || metric(&world, "obo_proxy_connections", "").await == 0.0).await;
+    eventually("nothing is open", async || metric(&world, "obo_proxy_connections", "").await == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -89,6 +89,6 @@ async fn others_cannot_connect_with_or_without_a_header() {
         assert_eq!(end_of(&mut say(&world, bytes).await).await.0, b"");
     }
     let refused = "obo_proxy_connections_refused_total";
-    assert_eq!(metric(&world, refused, "reason=\"proxy_protocol_source\"").await, 2.0);
+    assert_eq!(metric(&world, refused, "reason=\"proxy_protocol_source\"").await, 2);
     assert_eq!(world.target.total_hits(), 0);
 }
