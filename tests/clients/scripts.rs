@@ -18,9 +18,11 @@ fn claims(script: &str) -> Vec<String> {
 
 fn files(folder: &Path, extension: &str) -> Vec<String> {
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    // What surrounds a script, and targets of a test's own, claim nothing.
+    let supporting = ["world", "target"].map(|name| format!("{name}.{extension}"));
     let wanted = paths.filter(|path| path.extension().is_some_and(|found| found == extension));
     wanted
-        .filter(|path| !path.to_string_lossy().ends_with(&format!("world.{extension}")))
+        .filter(|path| !supporting.iter().any(|name| path.to_string_lossy().ends_with(name)))
         .map(|path| fs::read_to_string(path).unwrap())
         .collect()
 }
