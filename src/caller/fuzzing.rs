@@ -1,5 +1,5 @@
 //! What must hold for any `Authorization` header, and for anything that an identity provider publishes: see
-//! [`crate::fuzzing`].
+//! `fuzzing`.
 
 use std::sync::LazyLock;
 

@@ -1,4 +1,4 @@
-//! What must hold for any text as a `routes.yaml`: see [`crate::fuzzing`].
+//! What must hold for any text as a `routes.yaml`: see `fuzzing`.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! What must hold for any answer of a token endpoint: see [`crate::fuzzing`].
+//! What must hold for any answer of a token endpoint: see `fuzzing`.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What must hold for any challenge of a target: see [`crate::fuzzing`].
+//! What must hold for any challenge of a target: see `fuzzing`.
 
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderName, HeaderValue, Version};

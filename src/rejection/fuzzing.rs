@@ -1,4 +1,4 @@
-//! What must hold for any refusal that strangers have a say in: see [`crate::fuzzing`].
+//! What must hold for any refusal that strangers have a say in: see `fuzzing`.
 
 use std::collections::HashSet;
 use std::sync::{Arc, LazyLock};

@@ -1,4 +1,4 @@
-//! What must hold for any request target: see [`crate::fuzzing`].
+//! What must hold for any request target: see `fuzzing`.
 
 use std::sync::LazyLock;
 

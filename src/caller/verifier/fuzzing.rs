@@ -1,4 +1,4 @@
-//! What must hold for any token: see [`crate::fuzzing`].
+//! What must hold for any token: see `fuzzing`.
 
 use std::pin::pin;
 use std::sync::{Arc, LazyLock};
