@@ -1,4 +1,5 @@
 //! A configuration that changes while it serves: what changes at once, what stays warm, and that nothing is lost.
+#![expect(clippy::float_cmp, reason = "metrics are read as floats, and these are whole numbers")]
 
 mod files;
 mod identities;

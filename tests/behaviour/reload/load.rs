@@ -11,13 +11,13 @@ const RELOADS: usize = 50;
 
 /// Every other configuration differs in routes, in what is asked of tokens, and in their target.
 fn varied(turn: usize) -> (String, String) {
-    let routes = if turn % 2 == 0 { ORDERS_AND_PAYROLL } else { ORDERS };
-    let routes = if turn % 3 == 0 {
+    let routes = if turn.is_multiple_of(2) { ORDERS_AND_PAYROLL } else { ORDERS };
+    let routes = if turn.is_multiple_of(3) {
         routes.replace("'{target}'", "{url: '{target}', read_timeout: 61s}")
     } else {
         routes.to_owned()
     };
-    let identity = if turn % 5 == 0 { "    clock_skew: 61s" } else { "" };
+    let identity = if turn.is_multiple_of(5) { "    clock_skew: 61s" } else { "" };
     (identity.to_owned(), routes)
 }
 

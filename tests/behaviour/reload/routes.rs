@@ -152,17 +152,17 @@ async fn a_request_that_is_on_its_way_is_answered_by_the_route_that_it_took() {
 async fn the_admin_listener_moves_and_an_address_that_is_taken_changes_nothing() {
     let followed = Followed::start(ORDERS).await;
     let token = followed.world.token();
-    let taken = crate::support::listener();
+    let occupant = crate::support::listener();
     let moved = |address: &str, routes: &str| {
         text(&followed.world, "", routes)
             .replace("admin: {address: '127.0.0.1:0'}", &format!("admin: {{address: '{address}'}}"))
     };
-    let address = taken.local_addr().unwrap().to_string();
+    let address = occupant.local_addr().unwrap().to_string();
     let findings = followed.change_to(&moved(&address, ORDERS_AND_PAYROLL)).await.unwrap_err();
     assert!(findings[0].contains(&address), "{findings:?}");
     followed.expect("/payroll", &token, 404).await;
     assert_eq!(followed.world.proxy.admin("/readyz").await.0, 200);
-    drop(taken);
+    drop(occupant);
     followed.change_to(&moved(&address, ORDERS_AND_PAYROLL)).await.unwrap();
     followed.expect("/payroll", &token, 200).await;
     let answer = crate::support::client().get(format!("http://{address}/readyz")).send().await.unwrap();

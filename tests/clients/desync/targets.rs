@@ -20,7 +20,7 @@ pub struct Target {
 }
 
 impl Target {
-    pub async fn nginx() -> Self {
+    pub fn nginx() -> Self {
         let directory = unused_path("nginx");
         std::fs::create_dir_all(&directory).unwrap();
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -32,7 +32,7 @@ impl Target {
         // A socket that it inherits spares nginx a port of its own. It does not listen on descriptor 0.
         let mut command = Command::new("sh");
         command.args(["-c", r#"exec "$@" 7<&0 </dev/null"#, "sh"]);
-        command.arg(NGINX.into_iter().find(|path| runs(path)).expect(MISSING));
+        command.arg(NGINX.into_iter().find(|path| runs(path)).unwrap_or_else(|| panic!("{MISSING}")));
         command.args(["-e", "stderr", "-p"]).arg(&directory).arg("-c").arg(&file);
         command.env("NGINX", "7;").stdin(OwnedFd::from(socket)).stdout(Stdio::piped()).stderr(Stdio::piped());
         let program = Program::start(command);
