@@ -155,7 +155,7 @@ async fn writer(scene: Arc<Scene>, n: usize, pause: Duration) {
     }
 }
 
-/// Talks over WebSockets, each for some seconds.
+/// Talks over `WebSockets`, each for some seconds.
 async fn talker(scene: Arc<Scene>, n: usize) {
     let user = format!("talker-{n}");
     let caller = Caller::new(&scene.plain, &user, scene.provider.mint(&user));
@@ -208,7 +208,7 @@ async fn successions(times: u32, proxy: &Proxy, turn: &Mutex<()>) -> u32 {
         let _turn = turn.lock().await;
         let before = proxy.process();
         proxy.signal("USR2");
-        let done = within(Duration::from_secs(60), async || {
+        let done = within(Duration::from_mins(1), async || {
             let now = proxy.processes();
             now.len() == 1 && !now.contains(&before)
         });

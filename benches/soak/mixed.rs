@@ -1,4 +1,5 @@
 //! Mixed load for a long time, with a new token again and again: does memory stay where it is?
+#![expect(clippy::cast_precision_loss, reason = "numbers of tokens are far below 2^52")]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -157,7 +158,7 @@ async fn strangers(scene: Arc<Scene>, n: usize, pause: Duration) {
     }
 }
 
-/// WebSockets that live for a while.
+/// `WebSockets` that live for a while.
 async fn sockets(scene: Arc<Scene>, n: usize, pause: Duration) {
     let user = format!("socket-{n}");
     let caller = Caller::new(&scene.door, &user, scene.provider.mint(&user));
@@ -195,7 +196,7 @@ async fn watch(plan: &Plan, scene: &Scene, proxy: &Proxy, started: Instant) -> S
     while Instant::now() < scene.end {
         sleep(pause).await;
         let (at, (memory_kib, descriptors)) = (started.elapsed(), proxy.usage());
-        let row = at.div_duration_f64(rows) as u64;
+        let row = at.as_millis() / rows.as_millis().max(1);
         let print = printed != Some(row);
         printed = Some(row);
         let (served, tokens) = (scene.tally.served_so_far(), scene.tokens.load(Ordering::Relaxed));
