@@ -26,7 +26,7 @@ impl Proxy {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = child.stdout.take().unwrap();
         let log = directory.join("log");
-        std::thread::spawn(move || keep_end(lines, &log));
+        std::thread::spawn(move || keep(lines, &log));
         let proxy = Self { child, configuration: file };
         for _ in 0..1000 {
             if TcpStream::connect(address).await.is_ok() {
@@ -89,20 +89,16 @@ fn started(process: u32) -> u64 {
     behind_name.split_whitespace().nth(19).and_then(|ticks| ticks.parse().ok()).unwrap_or_default()
 }
 
-/// Keeps the last lines of a log in a file, for whoever has to find out what went wrong.
-fn keep_end(lines: impl std::io::Read, file: &Path) {
-    use std::io::{BufRead, BufReader};
-    let mut kept = std::collections::VecDeque::new();
-    for line in BufReader::new(lines).lines().map_while(Result::ok) {
-        if line.contains("\"message\":\"request\"") {
-            continue;
-        }
-        kept.push_back(line);
-        if kept.len() > 1000 {
-            kept.pop_front();
-        }
+/// Keeps what the log says besides requests, for whoever has to find out what went wrong.
+fn keep(lines: impl std::io::Read, file: &Path) {
+    use std::io::{BufRead, BufReader, Write};
+    let mut file = fs::File::create(file).unwrap();
+    let of_interest = |line: &String| !line.contains("\"message\":\"request\"");
+    let mut lines = BufReader::new(lines).lines().map_while(Result::ok);
+    for line in lines.by_ref().filter(of_interest).take(100_000) {
+        let _ = writeln!(file, "{line}");
     }
-    let _ = fs::write(file, Vec::from(kept).join("\n"));
+    lines.for_each(drop);
 }
 
 /// The identity of every phase.
