@@ -294,9 +294,9 @@ pub fn client() -> reqwest::Client {
     CLIENT.clone()
 }
 
-/// Waits for something that is about to happen, for at most ten seconds.
+/// Waits for something that is about to happen, for at most half a minute.
 pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    for _ in 0..1_000 {
+    for _ in 0..3_000 {
         if condition().await {
             return;
         }

@@ -144,9 +144,10 @@ pub async fn get(url: &str, token: &str) -> Result<Reply, reqwest::Error> {
     Ok(Reply { status: response.status().as_u16(), headers: response.headers().clone(), text: response.text().await? })
 }
 
-/// Waits for something that is about to happen, for at most twenty seconds.
+/// Waits for something that is about to happen, for at most a minute: pauses between attempts
+/// grow while a busy machine lets them fail.
 pub async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    for _ in 0..2_000 {
+    for _ in 0..6_000 {
         if condition().await {
             return;
         }
