@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use obo_proxy::emulator::TokenRequest;
-use tokio::net::TcpStream;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use crate::support::program::{Program, command};
@@ -25,8 +26,13 @@ struct Scene {
 
 impl Scene {
     async fn start() -> Self {
+        Self::with(|configuration, _| configuration).await
+    }
+
+    /// With a configuration that `edit` has the last word about.
+    async fn with(edit: impl Fn(String, &World) -> String) -> Self {
         let world = World::start().await;
-        let configuration = file(&world.configuration("drain_timeout: 20s"));
+        let configuration = file(&edit(world.configuration("drain_timeout: 20s"), &world));
         let mut program = Program::start(command(&["run", "--config", configuration.to_str().unwrap()]));
         let serving = program.line_with("message", "serving").await;
         program.url = format!("http://{}", serving["listen"].as_str().unwrap());
@@ -142,12 +148,15 @@ async fn no_request_is_lost_while_new_processes_take_over() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_under_way_is_finished_by_the_old_process() {
-    let mut scene = Scene::start().await;
+    let target = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", target.local_addr().unwrap());
+    let mut scene = Scene::with(|text, world| text.replace(world.target.url(), &url)).await;
     let mut connection = Connection::open(scene.program.address()).await;
-    connection.send_get("/orders/slow/2000", &scene.world.token()).await;
-    eventually("the target has the request", async || scene.world.target.total_hits() == 1).await;
+    connection.send_get("/orders/1", &scene.world.token()).await;
+    let (mut asked, _) = target.accept().await.unwrap();
     let next = scene.hand_over(scene.process(), 1).await;
-    assert_eq!(scene.program.get("/orders/1", &scene.world.token()).await.status, 200, "the new one serves");
+    assert_eq!(scene.program.get("/nowhere", "").await.status, 404, "the new one serves");
+    asked.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.unwrap();
     let header = connection.header_section().await.to_ascii_lowercase();
     assert!(header.starts_with("http/1.1 200") && header.contains("\r\nconnection: close\r\n"), "{header}");
     signal(next, "TERM");
@@ -177,12 +186,16 @@ async fn a_new_process_that_fails_changes_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_process_that_is_not_ready_is_ended_with_the_old_one() {
     let mut scene = Scene::start().await;
-    // It finds no identity provider, and so no keys.
-    let text = std::fs::read_to_string(&scene.configuration).unwrap();
-    std::fs::write(&scene.configuration, text.replace(scene.world.emulator.url(), "http://127.0.0.1:1")).unwrap();
+    let token = scene.world.token();
+    assert_eq!(scene.program.get("/orders/1", &token).await.status, 200);
+    // The new one finds no identity provider, and so no keys; the old one remembers this caller.
+    scene.world.emulator.stop();
+    scene.world.emulator.stopped().await;
     scene.program.signal("USR2");
     eventually("the new one has begun", async || scene.program.lines_with("message", "serving").len() == 2).await;
-    assert_eq!(scene.program.get("/orders/1", &scene.world.token()).await.status, 200);
+    for _ in 0..4 {
+        assert_eq!(scene.program.get("/orders/1", &token).await.status, 200);
+    }
     scene.program.signal("TERM");
     // Its output ends only when both have ended.
     assert_eq!(scene.program.ended().await.code(), Some(0));
