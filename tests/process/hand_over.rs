@@ -32,7 +32,9 @@ impl Scene {
     /// With a configuration that `edit` has the last word about.
     async fn with(edit: impl Fn(String, &World) -> String) -> Self {
         let world = World::start().await;
-        let configuration = file(&edit(world.configuration("drain_timeout: 20s"), &world));
+        // A new process knows no token yet, and on a busy machine an exchange may take long: that is not what fails here.
+        let text = world.configuration("drain_timeout: 30s").replace(" timeout: 2s", " timeout: 50s");
+        let configuration = file(&edit(text, &world));
         let mut program = Program::start(command(&["run", "--config", configuration.to_str().unwrap()]));
         let serving = program.line_with("message", "serving").await;
         program.url = format!("http://{}", serving["listen"].as_str().unwrap());
