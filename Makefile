@@ -27,7 +27,7 @@ fuzz: $(FUZZERS:%=fuzz-%)
 fuzz-%: setup-fuzz
 	mkdir -p target/fuzz/corpus/$*
 	RUSTC_BOOTSTRAP=1 cargo fuzz run --target-dir target/fuzz $* target/fuzz/corpus/$* fuzz/seeds/$* -- \
-	  -dict=fuzz/dictionaries/$*.dict -max_total_time=$(TIME) -timeout=10 -rss_limit_mb=1024
+	  -dict=fuzz/dictionaries/$*.dict -max_total_time=$(TIME) -timeout=60 -rss_limit_mb=1024
 
 # Change under load, a crowd of useless connections, and MINUTES of mixed load (30 bring a million distinct tokens).
 MINUTES ?= 30
