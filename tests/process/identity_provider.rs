@@ -27,10 +27,12 @@ async fn it_starts_without_the_identity_provider_and_is_ready_once_that_is_there
     }
     assert!(program.is_running());
 
-    let world = World::with_provider(port.listen()).await;
-    let refused = program.get("/orders/1", &world.token()).await;
+    // Of a provider elsewhere: there is nothing to hold it against before keys are loaded.
+    let stranger = World::start().await.token();
+    let refused = program.get("/orders/1", &stranger).await;
     assert_eq!((refused.status, refused.code().as_str()), (503, "idp_unavailable"), "{}", refused.text);
     assert!(!refused.header("retry-after").is_empty());
+    let _world = World::with_provider(port.listen()).await;
     program.wait_until_ready().await;
     assert_eq!(program.lines_with("message", "signing keys loaded").len(), 1);
 }
