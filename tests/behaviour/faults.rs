@@ -10,13 +10,19 @@ mod strays;
 mod target;
 
 use crate::support::World;
-use crate::support::faulty::FaultyTarget;
+use crate::support::faulty::{Deed, FaultyTarget, Then};
 use crate::support::wire::{Message, Wire, WireTarget, request};
 
-/// A route to a target of the test, which has half a second to say something.
+/// Two routes to a target of the test. By the second one it has half a second to say something: for targets that hang.
 const ROUTES: &str = "
-  - {name: wire, path: /t, target: {url: '{target}', read_timeout: 500ms}, scopes: [api://orders-backend/Orders.Read]}
+  - {name: patient, path: /t, target: '{target}', scopes: [api://orders-backend/Orders.Read]}
+  - {name: hasty, path: /h, target: {url: '{target}', read_timeout: 500ms}, scopes: [api://orders-backend/Orders.Read]}
 ";
+
+/// The path of the route for a target that does this.
+fn path_for(deed: &Deed) -> &'static str {
+    if deed.then == Then::Hang { "/h/x" } else { "/t/x" }
+}
 
 /// Sends one request on a connection of its own.
 async fn ask(world: &World, method: &str, path: &str, token: &str, body: &str) -> Message {

@@ -110,11 +110,11 @@ fn check(tallies: &[Tally]) {
 }
 
 /// Sends requests one after the other, on one connection for as long as it goes on.
-async fn call(world: &World, name: &str, token: &str) -> Tally {
+async fn call(world: &World, route: &str, name: &str, token: &str) -> Tally {
     let (mut tally, mut caller) = (Tally::default(), Wire::connect(world.proxy.address()).await);
     for round in 0..ROUNDS {
         let method = if round % 2 == 0 { "GET" } else { "POST" };
-        caller.write(request(method, &format!("/t/{name}/{round}"), token, "Content-Length: 0\r\n")).await;
+        caller.write(request(method, &format!("{route}/{name}/{round}"), token, "Content-Length: 0\r\n")).await;
         let Some(answer) = caller.read_whole_response().await else {
             tally.broken += 1;
             caller = Wire::connect(world.proxy.address()).await;
@@ -140,10 +140,10 @@ async fn call(world: &World, name: &str, token: &str) -> Tally {
     tally
 }
 
-async fn crowd(world: &Arc<World>, tokens: &Arc<Vec<String>>) -> Vec<Tally> {
-    at_once(CALLERS, |n| {
+async fn crowd(world: &Arc<World>, route: &'static str, tokens: &Arc<Vec<String>>) -> Vec<Tally> {
+    at_once(CALLERS, move |n| {
         let (world, tokens) = (Arc::clone(world), Arc::clone(tokens));
-        async move { call(&world, &format!("user-{n}"), &tokens[n]).await }
+        async move { call(&world, route, &format!("user-{n}"), &tokens[n]).await }
     })
     .await
 }
@@ -159,7 +159,7 @@ async fn nobody_gets_what_is_anothers_while_everything_misbehaves() {
     let faults = world.emulator.faults();
     faults.add(Fault::at(Endpoint::Token).effect(Effect::Cut).for_share(15));
     faults.add(Fault::at(Endpoint::Token).effect(Effect::Drop).for_share(15));
-    let tallies = crowd(&world, &tokens).await;
+    let tallies = crowd(&world, "/h", &tokens).await;
     check(&tallies);
     unruly.check_orders();
     keep_secret(&world, &unruly.target);
@@ -167,9 +167,11 @@ async fn nobody_gets_what_is_anothers_while_everything_misbehaves() {
     unruly.misbehaves.store(false, Ordering::SeqCst);
     faults.clear();
     let (name, token) = ("user-0", tokens[0].clone());
-    eventually("the first is served", async || call(&world, name, &token).await.served == ROUNDS).await;
-    eventually("all are served", async || crowd(&world, &tokens).await.iter().all(|tally| tally.served == ROUNDS))
-        .await;
+    eventually("the first is served", async || call(&world, "/t", name, &token).await.served == ROUNDS).await;
+    eventually("all are served", async || {
+        crowd(&world, "/t", &tokens).await.iter().all(|tally| tally.served == ROUNDS)
+    })
+    .await;
 }
 
 /// The same on streams of one HTTP/2 connection, which goes on whatever happens to single ones.
@@ -177,7 +179,7 @@ async fn call_by_http2(mut sender: SendRequest<Bytes>, name: String, token: Stri
     let mut tally = Tally::default();
     for round in 0..ROUNDS {
         let method = if round % 2 == 0 { "GET" } else { "POST" };
-        let url = format!("http://proxy.example/t/{name}/{round}");
+        let url = format!("http://proxy.example/h/{name}/{round}");
         let request = Request::builder().method(method).uri(url).header("authorization", format!("Bearer {token}"));
         sender = sender.ready().await.expect("the connection goes on");
         let answer = http2::try_ask(&mut sender, request).await;

@@ -33,7 +33,7 @@ impl Realm {
         provider.publish("/.well-known/openid-configuration", &document);
         let emulator = Emulator::start(listener(), EmulatorOptions::default()).await.unwrap();
         let authority = format!("    authority: {}\n", emulator.public_url());
-        let keys = format!("    issuer: {url}\n    token_endpoint: {token_endpoint}\n    timeout: 1s\n{more}");
+        let keys = format!("    issuer: {url}\n    token_endpoint: {token_endpoint}\n    timeout: 3s\n{more}");
         let world = World::around(emulator, "", ROUTES, |configuration| {
             let tenant = "    tenant_id: 11111111-2222-3333-4444-555555555555\n";
             configuration.replace(tenant, "").replace(&authority, &keys)
@@ -114,7 +114,7 @@ async fn an_endpoint_that_misbehaves_is_told_in_time_and_asked_again_by_the_next
         let reply = realm.ask(&world).await;
         assert_eq!(reply.code(), code, "an endpoint that {name}: {reply:?}");
         assert!(reply.header("retry-after").parse::<u64>().unwrap() >= 1);
-        assert!(started.elapsed() < Duration::from_secs(10), "an endpoint that {name} was waited for");
+        assert!(started.elapsed() < Duration::from_secs(20), "an endpoint that {name} was waited for");
         assert!((1..=2).contains(&(endpoint.requests() - before)), "an endpoint that {name}");
         *deed.lock().unwrap() = None;
         assert_eq!(realm.ask(&world).await.status, 200, "after an endpoint that {name}");
@@ -143,7 +143,7 @@ async fn an_endpoint_that_drips_is_given_up_in_time() {
     let started = Instant::now();
     let reply = realm.ask(&world).await;
     assert_eq!((reply.status.as_u16(), reply.code().as_str()), (504, "idp_timeout"));
-    assert!(started.elapsed() < Duration::from_secs(10), "far less than it takes to drip");
+    assert!(started.elapsed() < Duration::from_secs(20), "far less than it takes to drip");
 }
 
 #[tokio::test(flavor = "multi_thread")]

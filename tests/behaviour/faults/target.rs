@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::{ROUTES, ask, keep_secret, recovers};
+use super::{ROUTES, ask, keep_secret, path_for, recovers};
 use crate::support::World;
 use crate::support::faulty::{Deed, FaultyTarget, Then, echo};
 use crate::support::tls::{Authority, TlsTarget};
@@ -42,9 +42,9 @@ async fn without_a_header_section_the_caller_is_told_and_nothing_is_sent_twice()
     let token = world.token();
     for (name, deed, status) in without_header_section() {
         println!("a target that {name}");
+        let (path, before) = (path_for(&deed), target.wire.requests());
         target.misbehave(deed);
-        let before = target.wire.requests();
-        let answer = ask(&world, "POST", "/t/x", &token, "order").await;
+        let answer = ask(&world, "POST", path, &token, "order").await;
         let code = if status == 504 { "target_timeout" } else { "target_unavailable" };
         assert_eq!((answer.status(), answer.code().as_str()), (status, code), "a target that {name}");
         assert_eq!(target.wire.requests(), before + 1, "a target that {name} got the order again");
@@ -79,9 +79,9 @@ async fn an_answer_that_breaks_off_never_looks_whole() {
         ),
     ] {
         println!("a target that {name}");
+        let (path, before) = (path_for(&deed), target.wire.requests());
         target.misbehave(deed);
-        let before = target.wire.requests();
-        let answer = ask(&world, "POST", "/t/x", &token, "order").await;
+        let answer = ask(&world, "POST", path, &token, "order").await;
         match answer.status() {
             200 => assert_eq!(answer.end, End::Broken, "a target that {name}: {}", answer.text()),
             // It was noticed before the header section had gone on.
