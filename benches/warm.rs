@@ -9,7 +9,9 @@
 #![expect(clippy::indexing_slicing, reason = "lengths are fixed here")]
 #![expect(unreachable_pub, reason = "nothing is exported; `pub` marks what other files here use")]
 
-#[path = "warm/load.rs"]
+#[path = "common/bare.rs"]
+mod bare;
+#[path = "common/load.rs"]
 mod load;
 #[path = "warm/process.rs"]
 mod process;
@@ -17,8 +19,6 @@ mod process;
 mod program;
 #[path = "warm/report.rs"]
 mod report;
-#[path = "warm/served.rs"]
-mod served;
 #[path = "common/system.rs"]
 mod system;
 
@@ -45,7 +45,7 @@ struct Plan {
 fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["--serve", "bare", address, target] => served::bare(address, target),
+        ["--serve", "bare", address, target] => bare::serve(address, target),
         ["--serve", "obo", configuration] => program::run(configuration),
         _ => {
             system::raise_file_limit();
@@ -66,7 +66,7 @@ async fn measure(plan: &Plan) {
     let emulator = Emulator::start(listener, EmulatorOptions::default()).await.unwrap();
     let target = Target::start().await;
     let token = realistic_token(&emulator, "warm");
-    println!("workers of a proxy: {}; {} connections, token A of {} bytes", served::WORKERS, CONNECTIONS, token.len());
+    println!("workers of a proxy: {}; {} connections, token A of {} bytes", bare::WORKERS, CONNECTIONS, token.len());
     println!("access log: one JSON line a request into a pipe that the parent drains; quiet: log.level error\n");
     let proxies = [
         ("bare", Proxy::bare(&target.address)),

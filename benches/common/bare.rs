@@ -17,7 +17,7 @@ use tokio::net::TcpSocket;
 use tokio::sync::watch;
 
 /// A Pingora proxy to `target`, started as the program starts its own: the runtime, the listener, the options.
-pub fn bare(address: &str, target: &str) {
+pub fn serve(address: &str, target: &str) {
     let address: SocketAddr = address.parse().unwrap();
     let peer = Bare(HttpPeer::new(target.parse::<SocketAddr>().unwrap(), false, String::new()));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
