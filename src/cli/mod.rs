@@ -10,9 +10,12 @@ mod signals;
 
 use std::fmt;
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
+
+use crate::instance::usual_workers;
 
 /// A reverse proxy that swaps the caller's access token for one acquired on the caller's behalf.
 ///
@@ -25,6 +28,8 @@ pub struct Arguments {
     command: Option<Command>,
     #[command(flatten)]
     config: ConfigFile,
+    #[command(flatten)]
+    workers: Workers,
 }
 
 /// Where the configuration is.
@@ -33,6 +38,14 @@ struct ConfigFile {
     /// The configuration
     #[arg(long, short, value_name = "FILE", env = "OBO_PROXY_CONFIG", default_value = "routes.yaml", global = true)]
     config: PathBuf,
+}
+
+/// How many threads serve.
+#[derive(Debug, Clone, clap::Args)]
+struct Workers {
+    /// Threads that serve connections; one for each processor that the process may use where it is not given
+    #[arg(long, value_name = "NUMBER", env = "OBO_PROXY_WORKERS", global = true)]
+    workers: Option<NonZeroUsize>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -113,9 +126,10 @@ impl From<io::Error> for Failure {
 /// What to tell on standard error, and the exit status.
 pub fn execute(arguments: Arguments, out: &mut (dyn Write + Send)) -> Result<Ending, Failure> {
     let config = arguments.config.config;
+    let workers = arguments.workers.workers.unwrap_or_else(usual_workers);
     let done = match arguments.command.unwrap_or(Command::Run) {
         Command::Explain(arguments) => return in_runtime(explain::explain(&config, arguments, out)),
-        Command::Run => in_runtime(run::run(&config)),
+        Command::Run => in_runtime(run::run(&config, workers)),
         Command::Check => check(&config, out),
         Command::Schema => Ok(writeln!(out, "{:#}", crate::config::schema())?),
         #[cfg(feature = "emulator")]

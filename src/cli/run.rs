@@ -1,5 +1,6 @@
 //! `obo-proxy run`.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use super::{Failure, load, signals};
@@ -8,7 +9,7 @@ use crate::server::{self, Departure, Predecessor, Program};
 use crate::telemetry;
 
 /// Serves the configuration until a signal ends it.
-pub(super) async fn run(config: &Path) -> Result<(), Failure> {
+pub(super) async fn run(config: &Path, workers: NonZeroUsize) -> Result<(), Failure> {
     let program = Program::current().map_err(Failure::new)?;
     let predecessor = Predecessor::meet().map_err(Failure::new)?;
     let hand_over_wanted = signals::hand_over_wanted().map_err(Failure::new)?;
@@ -16,7 +17,7 @@ pub(super) async fn run(config: &Path) -> Result<(), Failure> {
     let settings = load(config)?;
     let log = telemetry::install(settings.log).map_err(Failure::new)?;
     let (routes, connections) = (settings.routes.len(), settings.limits.connections);
-    let mut instance = Instance::succeed(settings, predecessor).await.map_err(Failure::new)?;
+    let mut instance = Instance::succeed(settings, workers, predecessor).await.map_err(Failure::new)?;
     let reloads = instance.follow(config, Some(log.control()));
     tokio::spawn(signals::each_hangup(reload_wanted, async move || drop(reloads.reload().await)));
     let addresses: Vec<_> = instance.addresses().iter().map(ToString::to_string).collect();
@@ -26,6 +27,7 @@ pub(super) async fn run(config: &Path) -> Result<(), Failure> {
         listen = addresses.join(" "),
         admin,
         routes,
+        workers,
         open_files,
         version = env!("CARGO_PKG_VERSION"),
         "serving"

@@ -6,6 +6,7 @@ mod replace;
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -68,6 +69,8 @@ pub enum AssemblyError {
     Listener(StartError),
     /// The admin address cannot be bound.
     Admin(SocketAddr, std::io::Error),
+    /// The threads that serve connections cannot be started.
+    Workers(std::io::Error),
     /// There is no way to talk to the identity provider.
     Client(ClientError),
     /// A credential cannot be used any more.
@@ -87,6 +90,7 @@ impl fmt::Display for AssemblyError {
         match self {
             Self::Listener(error) => error.fmt(f),
             Self::Admin(address, cause) => write!(f, "failed to listen on {address} (admin): {cause}"),
+            Self::Workers(cause) => write!(f, "failed to start the threads that serve connections: {cause}"),
             Self::Client(error) => error.fmt(f),
             Self::Credential(error) => write!(f, "failed to load a credential: {error}"),
             Self::Routes => f.write_str("two routes serve the same requests"),
@@ -125,6 +129,11 @@ pub fn gateway(settings: Settings) -> Result<Gateway, AssemblyError> {
     Ok(Gateway::new(gateway_settings(settings), metrics)?)
 }
 
+/// One thread for each processor that this process may use.
+pub fn usual_workers() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
 /// The part of the settings that decides about requests.
 fn gateway_settings(settings: Settings) -> GatewaySettings {
     GatewaySettings {
@@ -142,22 +151,26 @@ impl Instance {
     /// # Errors
     /// The first thing that stands in the way; nothing stays bound then.
     pub async fn assemble(settings: Settings) -> Result<Self, AssemblyError> {
-        Self::succeed(settings, None).await
+        Self::succeed(settings, usual_workers(), None).await
     }
 
-    /// As [`Instance::assemble`], for a process that takes over from another one: its sockets are used where addresses
-    /// are the same, and it is told to leave once this one serves.
+    /// As [`Instance::assemble`], served by so many threads, and perhaps in a process that takes over from another one:
+    /// its sockets are used where addresses are the same, and it is told to leave once this one serves.
     ///
     /// # Errors
     /// As [`Instance::assemble`].
-    pub async fn succeed(settings: Settings, from: Option<(Predecessor, Inherited)>) -> Result<Self, AssemblyError> {
+    pub async fn succeed(
+        settings: Settings,
+        workers: NonZeroUsize,
+        from: Option<(Predecessor, Inherited)>,
+    ) -> Result<Self, AssemblyError> {
         let (predecessor, mut inherited) = from.map_or_else(Default::default, |(it, sockets)| (Some(it), sockets));
         server::install_crypto_provider();
         let (listening, limits, drain_timeout) =
             (settings.listeners.clone(), settings.limits.clone(), settings.drain_timeout);
         let (admin_address, text, files) = (settings.admin, settings.text, settings.files.clone());
         let gateway = gateway(settings)?;
-        let listeners = Arc::new(Listeners::new(gateway.clone()));
+        let listeners = Arc::new(Listeners::new(gateway.clone(), workers).map_err(AssemblyError::Workers)?);
         let prepared = listeners
             .prepare_with(&listening, &limits, drain_timeout, &mut inherited)
             .map_err(AssemblyError::Listener)?;

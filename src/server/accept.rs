@@ -15,13 +15,21 @@ use super::entrance::Arrival;
 use super::listener::{Listener, State};
 use super::open::OpenConnections;
 use super::room::Room;
+use super::workers::Workers;
 use crate::connection::Connection;
 
 /// What all listeners share.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Shared {
+    pub(super) workers: Workers,
     pub(super) room: Arc<Room>,
     pub(super) open: Arc<OpenConnections>,
+}
+
+impl Shared {
+    pub(super) fn new(workers: Workers) -> Self {
+        Self { workers, room: Arc::default(), open: Arc::default() }
+    }
 }
 
 /// Takes connections until the listener leaves.
@@ -61,13 +69,19 @@ fn welcome(listener: &Arc<Listener>, shared: &Shared, stream: TcpStream, peer: S
         listener.complaints.refused(Refusal::Connections, Some(peer.ip()), String::new);
         return;
     };
+    let Some(seat) = shared.workers.seat() else { return };
+    // The event loop that accepted it has no part in it from now on.
+    let Ok(stream) = stream.into_std() else { return };
     let connection = Arc::new(Connection::new(Arc::clone(&entrance.limits), Arc::clone(&listener.farewell)));
     let registration = shared.open.register(&connection, &listener.metrics);
     let (listener, room) = (Arc::clone(listener), Arc::clone(&shared.room));
-    let arrival = Arrival { stream, peer, connection: Arc::clone(&connection), listener, room };
-    let serving = tokio::spawn(async move {
+    let (serves, event_loop) = (Arc::clone(&connection), seat.event_loop.clone());
+    let serving = event_loop.spawn(async move {
         let _held = (place, registration);
-        entrance.serve(arrival).await;
+        if let Ok(stream) = TcpStream::from_std(stream) {
+            let worker = seat.worker;
+            entrance.serve(Arrival { stream, peer, worker, connection: serves, listener, room }).await;
+        }
     });
     connection.bind(serving.abort_handle());
 }

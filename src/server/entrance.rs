@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 
 use bytes::BytesMut;
-use pingora::apps::{HttpServerApp, ServerApp};
+use pingora::apps::ServerApp;
 use pingora::protocols::http::ServerSession;
 use pingora::protocols::{ALPN, IO, Ssl};
 use pingora::server::ShutdownWatch;
@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::complaints::Refusal;
 use super::listener::Listener;
+use super::proxies::Proxies;
 use super::proxy_protocol::{self, Reading};
 use super::room::{PlaceOfAddress, Room};
 use super::socket::CallerSocket;
@@ -27,7 +28,7 @@ use crate::proxy::Punctual;
 
 /// What new connections of a listener meet.
 pub(super) struct Entrance {
-    pub(super) proxy: Arc<Punctual>,
+    pub(super) proxies: Arc<Proxies>,
     pub(super) limits: Arc<Limits>,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) h2c: bool,
@@ -39,6 +40,8 @@ pub(super) struct Arrival {
     pub(super) stream: TcpStream,
     /// Who connected.
     pub(super) peer: SocketAddr,
+    /// The number of the worker that serves it.
+    pub(super) worker: usize,
     pub(super) connection: Arc<Connection>,
     pub(super) listener: Arc<Listener>,
     pub(super) room: Arc<Room>,
@@ -69,7 +72,7 @@ impl Entrance {
         // An IPv6 socket sees IPv4 callers as ::ffff:192.0.2.1.
         caller.set_ip(caller.ip().to_canonical());
         let _place = self.place(&arrival.room, caller)?;
-        let connection = &arrival.connection;
+        let (connection, proxy) = (&arrival.connection, self.proxies.of(arrival.worker));
         let mut shutdown = arrival.listener.shutdown.subscribe();
         if *shutdown.borrow() {
             // It waited to be accepted while the listener left, and has not been told yet.
@@ -82,11 +85,11 @@ impl Entrance {
             let stream = stream.map_err(|error| (Refusal::Tls, error.to_string()))?;
             connection.handshake_done();
             let is_http2 = matches!(stream.selected_alpn_proto(), Some(ALPN::H2));
-            self.speak(stream, is_http2, connection, shutdown).await;
+            speak(proxy, stream, is_http2, connection, shutdown).await;
         } else {
             let is_http2 = self.h2c && begins_http2(&mut arrival.stream, &mut read).await;
             let socket = CallerSocket::new(arrival.stream, read.freeze(), caller, connection);
-            self.speak(socket, is_http2, connection, shutdown).await;
+            speak(proxy, socket, is_http2, connection, shutdown).await;
         }
         Ok(())
     }
@@ -113,21 +116,21 @@ impl Entrance {
         let place = room.take_of(caller.ip(), most);
         place.map(Some).ok_or_else(|| (Refusal::ConnectionsOfAddress, format!("of {}", caller.ip())))
     }
+}
 
-    async fn speak<S: IO + 'static>(
-        &self,
-        stream: S,
-        is_http2: bool,
-        connection: &Arc<Connection>,
-        shutdown: ShutdownWatch,
-    ) {
-        if is_http2 {
-            let stream = Box::new(Supervised::http2(stream, Arc::clone(connection)));
-            self.proxy.process_new(stream, &shutdown).await;
-        } else {
-            let session = ServerSession::new_http1(Box::new(Supervised::http1(stream, Arc::clone(connection))));
-            speak_http1(&self.proxy, session, connection).await;
-        }
+async fn speak<S: IO + 'static>(
+    proxy: &Arc<Punctual>,
+    stream: S,
+    is_http2: bool,
+    connection: &Arc<Connection>,
+    shutdown: ShutdownWatch,
+) {
+    if is_http2 {
+        let stream = Box::new(Supervised::http2(stream, Arc::clone(connection)));
+        proxy.process_new(stream, &shutdown).await;
+    } else {
+        let session = ServerSession::new_http1(Box::new(Supervised::http1(stream, Arc::clone(connection))));
+        speak_http1(proxy, session, connection).await;
     }
 }
 
@@ -138,7 +141,7 @@ async fn speak_http1(proxy: &Arc<Punctual>, mut session: ServerSession, connecti
     let staying = STAYING.subscribe();
     // Without a time of Pingora's: the connection has its own.
     session.set_keepalive(Some(0));
-    while let Some(reused) = proxy.process_new_http(session, &staying).await {
+    while let Some(reused) = proxy.serve(session, &staying).await {
         connection.wait();
         let (stream, settings) = reused.consume();
         session = ServerSession::new_http1(stream);

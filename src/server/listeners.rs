@@ -1,15 +1,13 @@
 //! All listeners: changed in two steps while they serve, and left without losing a request.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use pingora::apps::HttpServerOptions;
-use pingora::protocols::http::v2::server::{H2Options, default_h2_options};
-use pingora::proxy::http_proxy;
-use pingora::server::configuration::ServerConf;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
@@ -19,27 +17,29 @@ use super::accept::{Shared, accept};
 use super::entrance::Entrance;
 use super::hand_over::Inherited;
 use super::listener::{Bound, Listener, ListenerSettings, StartError, State};
+use super::proxies::Proxies;
 use super::tls::Tls;
+use super::workers::Workers;
 use crate::connection::Limits;
-use crate::proxy::{Gateway, Punctual};
+use crate::proxy::Gateway;
 
 /// The listeners of a proxy.
 pub struct Listeners {
     gateway: Gateway,
     shared: Arc<Shared>,
     running: Mutex<Vec<Arc<Listener>>>,
-    /// It holds the connections to targets, so it stays while it can.
-    proxy: Mutex<Option<Made>>,
+    /// They hold the connections to targets, so they stay while they can.
+    proxies: Mutex<Option<Made>>,
     work: Mutex<JoinSet<()>>,
 }
 
-/// The proxy as Pingora runs it, with the limits that it was made for.
-type Made = (Arc<Limits>, Arc<Punctual>);
+/// The proxy as Pingora runs it, once for each worker, with the limits that it was made for.
+type Made = (Arc<Limits>, Arc<Proxies>);
 
 /// Listeners that could begin at once: addresses bound, files read. Dropped, it leaves no trace.
 pub struct Prepared {
     limits: Arc<Limits>,
-    proxy: Arc<Punctual>,
+    proxies: Arc<Proxies>,
     listeners: Vec<PreparedListener>,
     drain_timeout: Duration,
 }
@@ -69,10 +69,14 @@ enum Place {
 }
 
 impl Listeners {
-    /// No listeners yet, for this proxy.
-    pub fn new(gateway: Gateway) -> Self {
-        let (shared, running, proxy, work) = Default::default();
-        Self { gateway, shared, running, proxy, work }
+    /// No listeners yet, for this proxy, whose connections will be served by so many threads.
+    ///
+    /// # Errors
+    /// Where these threads cannot be started.
+    pub fn new(gateway: Gateway, workers: NonZeroUsize) -> io::Result<Self> {
+        let shared = Arc::new(Shared::new(Workers::start(workers)?));
+        let (running, proxies, work) = Default::default();
+        Ok(Self { gateway, shared, running, proxies, work })
     }
 
     /// Binds what is new and reads every file. Nothing that runs is touched. Needs a tokio runtime.
@@ -102,7 +106,7 @@ impl Listeners {
         drain_timeout: Duration,
         inherited: &mut Inherited,
     ) -> Result<Prepared, StartError> {
-        let (limits, proxy) = self.proxy_for(limits);
+        let (limits, proxies) = self.proxies_for(limits);
         let mut kept = self.running.lock().clone();
         let mut listeners = Vec::new();
         for settings in settings {
@@ -111,10 +115,10 @@ impl Listeners {
                 Some(position) => Place::Kept(kept.remove(position)),
                 None => Place::New(Bound::bind(settings.address, inherited)?),
             };
-            let entrance = Arc::new(entrance(settings, &limits, &proxy)?);
+            let entrance = Arc::new(entrance(settings, &limits, &proxies)?);
             listeners.push(PreparedListener { configured: settings.address, place, entrance });
         }
-        Ok(Prepared { limits, proxy, listeners, drain_timeout })
+        Ok(Prepared { limits, proxies, listeners, drain_timeout })
     }
 
     /// Makes the change: new listeners begin, those that stay keep their sockets and connections and treat new ones by
@@ -122,7 +126,7 @@ impl Listeners {
     pub fn commit(&self, prepared: Prepared) {
         let drain_timeout = prepared.drain_timeout;
         let next: Vec<_> = prepared.listeners.into_iter().map(|listener| self.establish(listener)).collect();
-        *self.proxy.lock() = Some((prepared.limits, prepared.proxy));
+        *self.proxies.lock() = Some((prepared.limits, prepared.proxies));
         let before = std::mem::replace(&mut *self.running.lock(), next.clone());
         for gone in before.into_iter().filter(|old| !next.iter().any(|listener| Arc::ptr_eq(old, listener))) {
             tracing::info!(listener = %gone.address, "listener removed");
@@ -221,11 +225,14 @@ impl Listeners {
         }
     }
 
-    fn proxy_for(&self, limits: &Limits) -> Made {
-        let proxy = self.proxy.lock();
-        match &*proxy {
-            Some((same, proxy)) if **same == *limits => (Arc::clone(same), Arc::clone(proxy)),
-            _ => (Arc::new(limits.clone()), Arc::new(new_proxy(self.gateway.clone(), limits))),
+    fn proxies_for(&self, limits: &Limits) -> Made {
+        let proxies = self.proxies.lock();
+        match &*proxies {
+            Some((same, proxies)) if **same == *limits => (Arc::clone(same), Arc::clone(proxies)),
+            _ => {
+                let proxies = Proxies::new(&self.gateway, limits, self.shared.workers.count());
+                (Arc::new(limits.clone()), Arc::new(proxies))
+            }
         }
     }
 }
@@ -253,10 +260,10 @@ impl fmt::Debug for Prepared {
     }
 }
 
-fn entrance(settings: &ListenerSettings, limits: &Arc<Limits>, proxy: &Arc<Punctual>) -> Result<Entrance, StartError> {
+fn entrance(settings: &ListenerSettings, limits: &Arc<Limits>, proxies: &Arc<Proxies>) -> Result<Entrance, StartError> {
     let tls = settings.tls.as_ref().map(Tls::load).transpose().map_err(StartError::Tls)?;
     Ok(Entrance {
-        proxy: Arc::clone(proxy),
+        proxies: Arc::clone(proxies),
         limits: Arc::clone(limits),
         tls: tls.map(Arc::new),
         h2c: settings.h2c,
@@ -279,49 +286,6 @@ async fn retire(shared: &Shared, gone: &Listener, drain_timeout: Duration) {
     shared.open.abort(&gone.farewell);
 }
 
-fn new_proxy(gateway: Gateway, limits: &Limits) -> Punctual {
-    let conf = Arc::new(ServerConf {
-        max_retries: MAX_ATTEMPTS,
-        upstream_keepalive_pool_size: IDLE_CONNECTIONS,
-        threads: std::thread::available_parallelism().map_or(1, usize::from),
-        ..ServerConf::default()
-    });
-    let mut proxy = http_proxy(&conf, gateway);
-    let mut options = HttpServerOptions::default();
-    options.h2_idle_timeout = Some(limits.idle_timeout);
-    proxy.server_options = Some(options);
-    proxy.h2_options = Some(h2_options(limits));
-    Punctual::new(proxy)
-}
-
-fn h2_options(limits: &Limits) -> H2Options {
-    let mut options = default_h2_options();
-    options
-        .max_concurrent_streams(limits.streams)
-        // HTTP/2 counts 32 bytes more for each field; the rest of the answer is the proxy's.
-        .max_header_list_size(limits.header_bytes.saturating_add(FIELD_OVERHEAD))
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_send_buffer_size(SEND_BUFFER)
-        .max_concurrent_reset_streams(RESET_STREAMS)
-        .max_pending_accept_reset_streams(RESET_STREAMS);
-    options
-}
-
-/// Attempts of one request at its target: connections to several addresses, and one repetition with a fresh token.
-const MAX_ATTEMPTS: usize = 16;
-/// Unused connections to targets that are kept, all targets together.
-const IDLE_CONNECTIONS: usize = 4096;
-/// What RFC 9113 section 6.5.2 adds to the length of a header section with as many fields as can be allowed, in bytes.
-const FIELD_OVERHEAD: u32 = 32 * 256;
-/// How much of a body an HTTP/2 caller may send ahead of its target, in bytes.
-const STREAM_WINDOW: u32 = 64 * 1024;
-/// All bodies of one connection together.
-const CONNECTION_WINDOW: u32 = 1024 * 1024;
-/// How much of an answer waits for an HTTP/2 caller to read it, in bytes.
-const SEND_BUFFER: usize = 128 * 1024;
-/// Requests that were taken back and are remembered; more of them, not yet looked at, end the connection.
-const RESET_STREAMS: usize = 20;
 /// How often the files of certificates are looked at.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 /// How often the connections of a listener that is gone are counted.

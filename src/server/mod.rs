@@ -10,11 +10,13 @@ mod listener;
 mod listeners;
 pub mod notify;
 mod open;
+mod proxies;
 mod proxy_protocol;
 mod room;
 mod socket;
 mod supervised;
 mod tls;
+mod workers;
 
 use std::sync::Arc;
 use std::time::Duration;

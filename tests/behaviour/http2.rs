@@ -171,8 +171,10 @@ async fn a_target_that_says_goodbye_finishes_what_it_has_and_gets_no_more() {
     .await;
     let scene = Scene::start(&target.route()).await;
     let mut seen = Vec::new();
+    // Each worker has connections of its own, and a caller stays with its worker.
+    let mut caller = scene.caller().await;
     for _ in 0..6 {
-        let answer = scene.ask("POST", "/t/x", "body").await;
+        let answer = http2::ask(&mut caller, scene.request("POST", "/t/x"), "body".to_owned()).await;
         assert_eq!((answer.status, answer.body.as_deref()), (200, Some(&b"whole"[..])));
         seen.push(answer.headers["x-connection"].to_str().unwrap().to_owned());
     }

@@ -123,9 +123,10 @@ async fn the_time_for_the_first_byte_is_over_with_the_header_section_and_leaves_
     })
     .await;
     let world = World::with_routes(&route(&format!("url: '{}', first_byte_timeout: 300ms", target.url))).await;
-    let token = world.token();
+    // Each worker has connections of its own, and a caller stays with its worker.
+    let mut caller = Wire::connect(world.proxy.address()).await;
     for _ in 0..2 {
-        assert_eq!(world.get("/t", &token).await.text, "late");
+        assert_eq!(caller.ask(request("GET", "/t", &world.token(), "")).await.text(), "late");
         tokio::time::sleep(Duration::from_millis(350)).await;
     }
     assert_eq!(target.connections(), 1);

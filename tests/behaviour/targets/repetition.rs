@@ -152,7 +152,11 @@ async fn a_post_on_a_connection_that_an_http2_target_is_about_to_close_is_sent_o
     let target = TlsTarget::start(authority.server_config("localhost", b"h2"), move |stream, log| {
         let turn = counted.fetch_add(1, Ordering::SeqCst);
         async move {
-            let Ok(mut connection) = h2::server::handshake(stream).await else { return };
+            // The socket stays open for whatever the proxy still sends: a reset would overtake the farewell.
+            let (near, mut far) = tokio::io::duplex(64 * 1024);
+            let mut stream = stream;
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut stream, &mut far).await });
+            let Ok(mut connection) = h2::server::handshake(near).await else { return };
             if turn == 0 {
                 // GOAWAY before any stream: whatever is sent here has not been touched.
                 connection.abrupt_shutdown(Reason::NO_ERROR);
