@@ -1,5 +1,6 @@
 //! One line for every request, written when it is over.
 
+use std::fmt;
 use std::time::Duration;
 
 use http::Method;
@@ -20,9 +21,13 @@ pub(super) fn record(session: &Session, context: &RequestContext, metrics: &Metr
         None if context.caller_left => "caller_left",
         None => "",
     };
-    let route = context.trail.route.as_ref().map_or("", |route| &*route.name);
+    let route = context.trail.route.as_ref();
     let took = context.started.elapsed();
-    metrics.request(route, status_text, code, took);
+    match route {
+        Some(route) => route.metrics.request(status_text, code, took),
+        None => metrics.request(status_text, code, took),
+    }
+    let route = route.map_or("", |route| &*route.name);
     if let Some((limit, by)) = context.rejection.as_ref().and_then(Rejection::exceeded) {
         metrics.rate_limited(route, limit, by.as_str());
     }
@@ -54,8 +59,8 @@ pub(super) fn record(session: &Session, context: &RequestContext, metrics: &Metr
         exchange_ms = credential.and_then(|credential| credential.waited).map(milliseconds),
         target_ms = target_time(context).map(milliseconds),
         bytes_out = session.body_bytes_sent(),
-        remote = remote(session, context),
-        proxy = context.trail.whence.proxy().map(|proxy| proxy.to_string()),
+        remote = %Remote(session, context),
+        proxy = context.trail.whence.proxy().map(tracing::field::display),
         request_id = context.correlation.as_ref().map_or("", |names| names.request_id()),
         trace_id = context.correlation.as_ref().map_or("", |names| names.trace_id()),
         "request"
@@ -63,10 +68,15 @@ pub(super) fn record(session: &Session, context: &RequestContext, metrics: &Metr
 }
 
 /// The caller's address; with its port where it is the caller that connected to us.
-fn remote(session: &Session, context: &RequestContext) -> String {
-    match context.trail.whence.address.filter(|_| context.trail.whence.proxy().is_some()) {
-        Some(address) => address.to_string(),
-        None => session.client_addr().map(ToString::to_string).unwrap_or_default(),
+struct Remote<'a>(&'a Session, &'a RequestContext);
+
+impl fmt::Display for Remote<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(session, context) = self;
+        match context.trail.whence.address.filter(|_| context.trail.whence.proxy().is_some()) {
+            Some(address) => address.fmt(f),
+            None => session.client_addr().map_or(Ok(()), |address| address.fmt(f)),
+        }
     }
 }
 

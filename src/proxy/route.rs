@@ -15,7 +15,7 @@ use crate::idp::{ClientError, IdpClient};
 use crate::limit::RateLimit;
 use crate::rejection::Rejection;
 use crate::route::Pattern;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, RouteMetrics};
 
 /// One route of `routes.yaml`, checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +61,7 @@ pub(super) struct Route {
     pub(super) metadata: Option<ResourceMetadata>,
     max_body: Option<u64>,
     pub(super) limits: RateLimits,
+    pub(super) metrics: RouteMetrics,
     users: Option<Service>,
     apps: Option<Service>,
     /// What it was made of.
@@ -100,6 +101,7 @@ impl Route {
             max_body: settings.max_body,
             metadata: metadata.map(|metadata| ResourceMetadata::new(metadata, &settings.pattern.path)),
             limits,
+            metrics: metrics.route(&settings.name),
             users: settings.users.as_ref().map(service).transpose()?,
             apps: settings.apps.as_ref().map(service).transpose()?,
             target: Target::new(settings.target.path.clone(), backend),

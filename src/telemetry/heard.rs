@@ -3,25 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use tracing::Metadata;
 use tracing::callsite::rebuild_interest_cache;
-use tracing::subscriber::Interest;
-use tracing::{Metadata, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::layer::{Context, Filter};
 
 use super::log::{LogFormat, LogLevel, LogSettings};
 
 /// What is written, and how. A clone is the same.
 #[derive(Debug, Clone)]
 pub struct LogControl(Arc<AtomicU8>);
-
-/// What of it is written in one format. Events ask without a lock, and most do not even ask: the answer is kept with
-/// the place in the code.
-#[derive(Debug)]
-pub(super) struct Heard {
-    format: LogFormat,
-    control: LogControl,
-}
 
 impl LogControl {
     pub(super) fn new(settings: LogSettings) -> Self {
@@ -48,9 +38,19 @@ impl LogControl {
         LogSettings { format, level }
     }
 
-    /// The part of it that is written in this format.
-    pub(super) fn heard_as(&self, format: LogFormat) -> Heard {
-        Heard { format, control: self.clone() }
+    /// Whether such an event is written. Events ask without a lock, and most do not even ask: the answer is kept with
+    /// the place in the code.
+    ///
+    /// Libraries are heard from `warn` on, whatever the level: at `debug` some would print headers, and with them tokens.
+    pub(super) fn hears(&self, metadata: &Metadata<'_>) -> bool {
+        let own = metadata.target().strip_prefix(OWN).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
+        let least = if own { self.settings().level.filter() } else { LevelFilter::WARN };
+        *metadata.level() <= least
+    }
+
+    /// The most verbose level of what is written.
+    pub(super) fn most_verbose(&self) -> LevelFilter {
+        self.settings().level.filter().max(LevelFilter::WARN)
     }
 }
 
@@ -63,32 +63,6 @@ fn code(settings: LogSettings) -> u8 {
         LogLevel::Debug => 3,
     };
     format | level
-}
-
-impl Heard {
-    /// Libraries are heard from `warn` on, whatever the level: at `debug` some would print headers, and with them tokens.
-    fn hears(&self, metadata: &Metadata<'_>) -> bool {
-        let settings = self.control.settings();
-        let own = metadata.target().strip_prefix(OWN).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"));
-        let least = if own { settings.level.filter() } else { LevelFilter::WARN };
-        settings.format == self.format && *metadata.level() <= least
-    }
-}
-
-impl<S: Subscriber> Filter<S> for Heard {
-    fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        self.hears(metadata)
-    }
-
-    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        if self.hears(metadata) { Interest::always() } else { Interest::never() }
-    }
-
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        let settings = self.control.settings();
-        let hears = settings.format == self.format;
-        Some(if hears { settings.level.filter().max(LevelFilter::WARN) } else { LevelFilter::OFF })
-    }
 }
 
 impl LogLevel {

@@ -1,18 +1,18 @@
 //! The log: one line an event, JSON or text, on standard output.
 
+use std::fmt;
+use std::fs::File;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::os::fd::AsFd;
 
-use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::{SubscriberInitExt, TryInitError};
-use tracing_subscriber::{Layer, fmt};
 
-use super::batches::Batches;
 use super::foreign;
 use super::heard::LogControl;
+use super::lines::Lines;
+use super::queue::{Closing, Queue};
 
 /// `log` of `routes.yaml`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -47,34 +47,49 @@ pub enum LogLevel {
     Debug,
 }
 
-/// Writes out what is still buffered when it is dropped.
+/// Writes out what is still waiting when it is dropped.
 #[derive(Debug)]
 pub struct LogGuard {
-    _worker: WorkerGuard,
-    dropped: DroppedLines,
+    queue: Queue,
+    _closing: Closing,
     control: LogControl,
 }
 
 /// The count of log lines that were lost.
 #[derive(Debug, Clone)]
-pub struct DroppedLines {
-    /// Because they were not taken fast enough.
-    overflown: ErrorCounter,
-    /// Because they could not be written.
-    unwritten: Arc<AtomicUsize>,
+pub struct DroppedLines(Queue);
+
+/// Why there can be no log.
+#[derive(Debug)]
+pub enum LogError {
+    /// One has been installed already.
+    Installed(TryInitError),
+    /// Standard output, or a thread that writes to it, is not to be had.
+    Output(io::Error),
 }
 
+impl fmt::Display for LogError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Installed(error) => error.fmt(f),
+            Self::Output(error) => write!(f, "failed to write the log to standard output: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for LogError {}
+
 impl DroppedLines {
-    /// How many were lost so far.
+    /// How many were lost so far, because they were not taken fast enough or could not be written.
     pub fn dropped_lines(&self) -> usize {
-        self.overflown.dropped_lines().saturating_add(self.unwritten.load(Ordering::Relaxed))
+        self.0.lost()
     }
 }
 
 impl LogGuard {
     /// A way to read how many lines were lost.
     pub fn dropped_lines(&self) -> DroppedLines {
-        self.dropped.clone()
+        DroppedLines(self.queue.clone())
     }
 
     /// A way to change what is written.
@@ -87,14 +102,12 @@ impl LogGuard {
 /// disk that is full, costs lines, which are counted, and never holds a request back.
 ///
 /// # Errors
-/// Where a log has been installed already.
-pub fn install(settings: LogSettings) -> Result<LogGuard, TryInitError> {
-    let batches = Batches::to(io::stdout());
-    let unwritten = batches.lost();
-    let (writer, worker) = NonBlockingBuilder::default().lossy(true).finish(batches);
-    let dropped = DroppedLines { overflown: writer.error_counter(), unwritten };
-    let control = install_to(settings, writer)?;
-    Ok(LogGuard { _worker: worker, dropped, control })
+/// [`LogError`].
+pub fn install(settings: LogSettings) -> Result<LogGuard, LogError> {
+    let output = io::stdout().as_fd().try_clone_to_owned().map_err(LogError::Output)?;
+    let (queue, closing) = Queue::to(File::from(output)).map_err(LogError::Output)?;
+    let control = install_to(settings, queue.clone()).map_err(LogError::Installed)?;
+    Ok(LogGuard { queue, _closing: closing, control })
 }
 
 /// As [`install`], with lines written to `writer` by whoever logs.
@@ -106,11 +119,7 @@ where
     W: for<'a> MakeWriter<'a> + Clone + Send + Sync + 'static,
 {
     let control = LogControl::new(settings);
-    let json = fmt::layer().with_writer(writer.clone()).json().flatten_event(true).with_target(false);
-    let text = fmt::layer().with_writer(writer).with_ansi(false).with_target(false);
-    let json = json.with_filter(control.heard_as(LogFormat::Json)).boxed();
-    let text = text.with_filter(control.heard_as(LogFormat::Text)).boxed();
-    tracing_subscriber::registry().with(vec![json, text]).try_init()?;
+    tracing_subscriber::registry().with(Lines::new(control.clone(), writer)).try_init()?;
     foreign::install();
     Ok(control)
 }

@@ -1,5 +1,6 @@
 //! The metrics, in Prometheus' conventions: base units, `_total` for counters, few labels with few values.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::core::Collector;
@@ -9,7 +10,9 @@ use prometheus::{
 
 use super::connections::ConnectionMetrics;
 use super::foreign;
+use super::lookups::Lookups;
 use super::reloads::ReloadMetrics;
+use super::route_metrics::RouteMetrics;
 use super::series;
 use super::target_metrics::{TargetFamilies, TargetMetrics};
 
@@ -22,7 +25,7 @@ pub struct Metrics {
     in_flight: IntGauge,
     exchanges: IntCounterVec,
     exchange_seconds: HistogramVec,
-    lookups: IntCounterVec,
+    lookups: Lookups,
     entries: IntGaugeVec,
     renewals: IntCounterVec,
     rate_limited: IntCounterVec,
@@ -65,10 +68,7 @@ impl Metrics {
                 &registry,
                 seconds("exchange_duration_seconds", EXCHANGE_SECONDS, &["identity", "outcome"])?,
             )?,
-            lookups: register(
-                &registry,
-                IntCounterVec::new(opts("cache_lookups_total", LOOKUPS), &["cache", "result"])?,
-            )?,
+            lookups: Lookups::new(&registry)?,
             entries: register(&registry, IntGaugeVec::new(opts("cache_entries", ENTRIES), &["cache"])?)?,
             renewals: register(
                 &registry,
@@ -113,10 +113,15 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// A request was answered: `status` and `code` as the caller saw them, `code` empty for a relayed answer.
-    pub fn request(&self, route: &str, status: &str, code: &str, took: Duration) {
-        self.requests.with_label_values(&[route, status, code]).inc();
-        self.request_seconds.with_label_values(&[route]).observe(took.as_secs_f64());
+    /// A request without a route was answered: `status` and `code` as the caller saw them.
+    pub fn request(&self, status: &str, code: &str, took: Duration) {
+        self.requests.with_label_values(&["", status, code]).inc();
+        self.request_seconds.with_label_values(&[""]).observe(took.as_secs_f64());
+    }
+
+    /// Those of the route that is called so.
+    pub fn route(&self, name: &Arc<str>) -> RouteMetrics {
+        RouteMetrics::new(name, &self.requests, &self.request_seconds)
     }
 
     /// Requests that have begun and not ended.
@@ -126,27 +131,27 @@ impl Metrics {
 
     /// A token was found in the cache.
     pub fn token_cache_hit(&self) {
-        self.lookups.with_label_values(&["token", "hit"]).inc();
+        self.lookups.token_hit.inc();
     }
 
     /// A token was not in the cache, and this request started its exchange.
     pub fn token_cache_miss(&self) {
-        self.lookups.with_label_values(&["token", "miss"]).inc();
+        self.lookups.token_miss.inc();
     }
 
     /// A token was not in the cache, and this request waited for an exchange under way.
     pub fn token_cache_joined(&self) {
-        self.lookups.with_label_values(&["token", "joined"]).inc();
+        self.lookups.token_joined.inc();
     }
 
     /// A caller was remembered.
     pub fn caller_cache_hit(&self) {
-        self.lookups.with_label_values(&["caller", "hit"]).inc();
+        self.lookups.caller_hit.inc();
     }
 
     /// A caller had to be verified.
     pub fn caller_cache_miss(&self) {
-        self.lookups.with_label_values(&["caller", "miss"]).inc();
+        self.lookups.caller_miss.inc();
     }
 
     /// The number of entries of a cache, `token`, `caller` or `refusal`, or of those that rate limits count (`limit`).
@@ -162,7 +167,7 @@ impl Metrics {
 
     /// A refusal of an exchange was repeated from memory.
     pub fn refusal_recalled(&self) {
-        self.lookups.with_label_values(&["refusal", "hit"]).inc();
+        self.lookups.refusal_hit.inc();
     }
 
     /// A token was renewed beside requests, or could not be.
@@ -302,8 +307,6 @@ const REQUEST_SECONDS: &str = "From the request's header section to the end of t
 const IN_FLIGHT: &str = "Requests that have begun and not ended.";
 const EXCHANGES: &str = "Exchanges of a token A for a token B at the identity provider, by outcome.";
 const EXCHANGE_SECONDS: &str = "How long exchanges took, retry included.";
-const LOOKUPS: &str =
-    "Look-ups in the caches of tokens B (token), verified tokens A (caller) and refused exchanges (refusal).";
 const ENTRIES: &str = "Entries of the caches of tokens B (token), verified tokens A (caller) and refused exchanges (refusal), and callers \
      that rate limits count (limit).";
 const RENEWALS: &str = "Renewals of tokens B beside requests, by outcome.";
