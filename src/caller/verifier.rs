@@ -204,6 +204,11 @@ impl Verifier {
             self.metrics.caller_cache_hit();
             return Ok(caller);
         }
+        // In a box of its own: it would make every request's future larger, and most never need it.
+        Box::pin(self.verify_anew(token, digest)).await
+    }
+
+    async fn verify_anew(&self, token: &str, digest: &Digest) -> Result<Arc<VerifiedCaller>, VerifyError> {
         self.metrics.caller_cache_miss();
         let jws = CompactJws::parse(token)?;
         let caller = Arc::new(self.judge(&jws).await?);

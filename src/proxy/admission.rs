@@ -45,8 +45,8 @@ pub(super) struct Admission {
     pub(super) token_a: Digest,
     /// What the target gets in place of token A.
     pub(super) credential: Option<Credential>,
-    /// Path and query for the target.
-    pub(super) path: String,
+    /// Path and query for the target, where these are not what the caller sent.
+    pub(super) path: Option<String>,
     /// Its place among the requests to the target.
     _permit: Permit,
 }
@@ -65,8 +65,8 @@ pub(super) struct Credential {
 pub(super) enum Place<'a> {
     /// To the metadata of a route.
     Metadata(&'a Arc<Route>, &'a ResourceMetadata),
-    /// To the target of a route, with this path and query.
-    Target(&'a Arc<Route>, String),
+    /// To the target of a route, with this path and query, where they are not the caller's.
+    Target(&'a Arc<Route>, Option<String>),
 }
 
 /// What is known of a request by the time it is refused; the log wants it.
@@ -112,7 +112,7 @@ impl Gate {
         &self,
         request: &RequestHeader,
         route: &Arc<Route>,
-        path: String,
+        path: Option<String>,
         trail: &mut Trail,
     ) -> Result<Admission, Rejection> {
         let route = Arc::clone(route);
@@ -175,7 +175,9 @@ impl Gate {
                 if hit.by_method {
                     wellformed::check_method_override(&request.headers)?;
                 }
-                let path = hit.route.target.path_for(target.rest(hit.covered), target.query());
+                // With an authority in it the request target is not what will be sent.
+                let as_it_came = if request.uri.authority().is_none() { sent_target(request) } else { "" };
+                let path = hit.route.target.path_for(&target, hit.covered, as_it_came);
                 Ok(Place::Target(hit.route, path))
             }
             Found::MethodNotAllowed(allowed) => Err(Rejection::MethodNotAllowed(allowed.into())),
@@ -195,9 +197,16 @@ impl Gate {
             return Ok(Credential { exchange, token, source: Source::Cache, waited: None });
         }
         let started = Instant::now();
-        let (token, source) = self.exchanger.acquire(&exchange, principal).await.map_err(Rejection::Exchange)?;
+        // In a box of its own: it would make every request's future larger, and most never need it.
+        let acquired = Box::pin(self.exchanger.acquire(&exchange, principal)).await;
+        let (token, source) = acquired.map_err(Rejection::Exchange)?;
         Ok(Credential { exchange, token, source, waited: Some(started.elapsed()) })
     }
+}
+
+/// Path and query as Pingora sends them where they are not replaced.
+fn sent_target(request: &RequestHeader) -> &str {
+    request.uri.path_and_query().map_or("", |target| target.as_str())
 }
 
 /// TRACE would show token B to the caller (RFC 9110 section 9.3.8), so no route serves it.

@@ -1,6 +1,8 @@
 //! The two names of a request across systems: its request ID and its trace ID (W3C Trace Context).
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::values::{append_hex, header_value};
 
 /// The names of one request.
 #[derive(Debug, Clone)]
@@ -16,8 +18,8 @@ pub(super) struct Correlation {
 impl Correlation {
     /// Takes over what the caller sent, or invents it.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let request_id = only(headers, "x-request-id").filter(|value| is_plain_id(value.as_bytes()));
-        let traceparent = only(headers, "traceparent").filter(|value| is_traceparent(value.as_bytes()));
+        let request_id = only(headers, &X_REQUEST_ID).filter(|value| is_plain_id(value.as_bytes()));
+        let traceparent = only(headers, &TRACEPARENT).filter(|value| is_traceparent(value.as_bytes()));
         Self {
             request_id: request_id.cloned().unwrap_or_else(new_request_id),
             continues_trace: traceparent.is_some(),
@@ -36,7 +38,7 @@ impl Correlation {
     }
 }
 
-fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a HeaderValue> {
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;
     values.next().is_none().then_some(value)
@@ -66,15 +68,24 @@ fn new_request_id() -> HeaderValue {
     let id = uuid::Builder::from_bytes(*id.as_bytes())
         .with_variant(uuid::Variant::RFC4122)
         .with_version(uuid::Version::Random);
-    HeaderValue::from_str(id.into_uuid().hyphenated().encode_lower(&mut buffer))
-        .unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+    let text = id.into_uuid().hyphenated().encode_lower(&mut buffer);
+    header_value(|value| value.extend_from_slice(text.as_bytes())).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 fn new_traceparent() -> HeaderValue {
     let (trace_id, span_id) = (fastrand::u128(1..), fastrand::u64(1..));
-    HeaderValue::try_from(format!("00-{trace_id:032x}-{span_id:016x}-00"))
-        .unwrap_or_else(|_| HeaderValue::from_static("00-00000000000000000000000000000001-0000000000000001-00"))
+    let value = header_value(|value| {
+        value.extend_from_slice(b"00-");
+        append_hex(value, trace_id, 32);
+        value.extend_from_slice(b"-");
+        append_hex(value, span_id.into(), 16);
+        value.extend_from_slice(b"-00");
+    });
+    value.unwrap_or(HeaderValue::from_static("00-00000000000000000000000000000001-0000000000000001-00"))
 }
+
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 #[cfg(test)]
 mod tests {

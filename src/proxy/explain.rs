@@ -151,7 +151,9 @@ impl Gateway {
     ) -> Result<(), Rejection> {
         let generation = self.generation();
         let (route, path) = match generation.gate.place(request)? {
-            Place::Target(route, path) => (Arc::clone(route), path),
+            Place::Target(route, path) => {
+                (Arc::clone(route), path.unwrap_or_else(|| String::from_utf8_lossy(request.raw_path()).into_owned()))
+            }
             Place::Metadata(route, metadata) => {
                 trail.route = Some(Arc::clone(route));
                 told.described = Some(Arc::clone(&route.name));

@@ -34,6 +34,7 @@ mod switching;
 mod target;
 mod tripwire;
 mod unauthorized;
+mod values;
 mod wellformed;
 mod whence;
 

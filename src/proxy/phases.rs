@@ -54,16 +54,17 @@ impl ProxyHttp for Gateway {
         match outcome {
             Ok(Decision::Forward(admission)) => {
                 context.admission = Some(admission);
+                request_headers::forget_spelling(session.req_header_mut());
                 Ok(false)
             }
             Ok(Decision::Describe(description)) => {
                 self.announce_leaving(session, context);
-                respond::describe(session, description).await?;
+                Box::pin(respond::describe(session, description)).await?;
                 Ok(true)
             }
             Err(rejection) => {
                 self.announce_leaving(session, context);
-                respond::refuse(session, context, rejection).await?;
+                Box::pin(respond::refuse(session, context, rejection)).await?;
                 Ok(true)
             }
         }
@@ -161,7 +162,7 @@ impl ProxyHttp for Gateway {
             return Err(Error::explain(ErrorType::InvalidHTTPHeader, "nobody asked for this upgrade").into_up());
         }
         if response.status == StatusCode::UNAUTHORIZED {
-            self.answer_unauthorized(session, response, context).await?;
+            Box::pin(self.answer_unauthorized(session, response, context)).await?;
         } else if is_unauthenticated(&response.headers) {
             self.forget_credential(context);
         }

@@ -22,6 +22,17 @@ impl Punctual {
     }
 }
 
+impl Punctual {
+    /// One request of a session, with its alarm: what Pingora calls for itself where requests run side by side.
+    pub fn serve<'a>(
+        &'a self,
+        session: ServerSession,
+        shutdown: &'a ShutdownWatch,
+    ) -> impl Future<Output = Option<ReusedHttpStream>> + Send + 'a {
+        Watched::new(self.0.process_new_http(session, shutdown))
+    }
+}
+
 #[async_trait]
 impl HttpServerApp for Punctual {
     async fn process_new_http(
@@ -29,7 +40,7 @@ impl HttpServerApp for Punctual {
         session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        Watched::new(self.0.process_new_http(session, shutdown)).await
+        self.serve(session, shutdown).await
     }
 
     fn h2_options(&self) -> Option<H2Options> {

@@ -1,11 +1,12 @@
 //! The header section of the forwarded request: each header that carries trust is set or removed here.
 
-use http::header::{COOKIE, HOST, HeaderName, HeaderValue};
+use http::header::{COOKIE, HOST, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 
 use super::admission::Admission;
-use super::correlation::Correlation;
+use super::correlation::{Correlation, TRACEPARENT, X_REQUEST_ID};
 use super::whence::{Whence, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
 use super::{origin, spelling};
 
@@ -35,63 +36,80 @@ impl Forwarding {
 }
 
 /// Turns the caller's header section into the target's: everything the caller claims about itself goes, our own
-/// statements and token B come.
+/// statements and token B come. Names are in lower case afterwards (RFC 9110 section 5.1: it is no matter).
 ///
 /// # Errors
-/// Where Pingora does not accept a header; the request is not sent then.
+/// Where the path is none; the request is not sent then.
 pub(super) fn prepare(
     request: &mut RequestHeader,
     admission: &Admission,
     correlation: &Correlation,
     forwarding: Forwarding,
 ) -> pingora::Result<()> {
-    request.set_raw_path(admission.path.as_bytes())?;
-    remove_claims(request);
-    join_cookies(request)?;
-    request.insert_header(HOST, admission.route.target.authority().clone())?;
-    if let Some(credential) = &admission.credential {
-        let name = credential.token.header_name();
-        remove_spellings(request, name);
-        request.insert_header(name.clone(), credential.token.header().clone())?;
+    if let Some(path) = &admission.path {
+        request.set_raw_path(path.as_bytes())?;
     }
-    if let Some(client) = forwarding.client {
-        request.insert_header(X_FORWARDED_FOR, client)?;
-    }
-    if let Some(host) = forwarding.host {
-        request.insert_header(X_FORWARDED_HOST, host)?;
-    }
-    request.insert_header(X_FORWARDED_PROTO, forwarding.scheme)?;
-    if !correlation.continues_trace {
-        request.remove_header(&TRACESTATE);
-    }
-    request.insert_header(X_REQUEST_ID, correlation.request_id.clone())?;
-    request.insert_header(TRACEPARENT, correlation.traceparent.clone())
+    change_headers(request, |headers| {
+        headers.reserve(OUR_OWN);
+        let credential = admission.credential.as_ref().map(|credential| &credential.token);
+        remove_claims(headers, credential.map(|token| token.header_name()));
+        join_cookies(headers);
+        headers.insert(HOST, admission.route.target.authority().clone());
+        if let Some(token) = credential {
+            headers.insert(token.header_name(), token.header().clone());
+        }
+        if let Some(client) = forwarding.client {
+            headers.insert(X_FORWARDED_FOR, client);
+        }
+        if let Some(host) = forwarding.host {
+            headers.insert(X_FORWARDED_HOST, host);
+        }
+        headers.insert(X_FORWARDED_PROTO, forwarding.scheme);
+        if !correlation.continues_trace {
+            headers.remove(&TRACESTATE);
+        }
+        headers.insert(X_REQUEST_ID, correlation.request_id.clone());
+        headers.insert(TRACEPARENT, correlation.traceparent.clone());
+    });
+    Ok(())
+}
+
+/// Forgets how the caller spelled the names of its headers. The copy of the request that is sent costs less then.
+pub(super) fn forget_spelling(request: &mut RequestHeader) {
+    change_headers(request, |_| ());
+}
+
+/// Pingora keeps the names as the caller spelled them beside the headers, and pays for it with each change of one. There
+/// is no other way around that than by the parts that a request is made of.
+fn change_headers(request: &mut RequestHeader, change: impl FnOnce(&mut HeaderMap)) {
+    let nothing = http::Request::new(()).into_parts().0;
+    let mut parts = Parts::from(std::mem::replace(request, nothing.into()));
+    change(&mut parts.headers);
+    *request = parts.into();
 }
 
 /// HTTP/2 may split `Cookie` at its semicolons, HTTP/1.1 knows only one (RFC 9113 section 8.2.3).
-fn join_cookies(request: &mut RequestHeader) -> pingora::Result<()> {
-    if request.headers.get_all(COOKIE).iter().nth(1).is_none() {
-        return Ok(());
+fn join_cookies(headers: &mut HeaderMap) {
+    if headers.get_all(COOKIE).iter().nth(1).is_none() {
+        return;
     }
-    let parts: Vec<_> = request.headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
-    let joined = parts.join(&b"; "[..]);
-    request.insert_header(COOKIE, joined)
-}
-
-fn remove_claims(request: &mut RequestHeader) {
-    let claims: Vec<HeaderName> = request.headers.keys().filter(|name| is_claim(name.as_str())).cloned().collect();
-    for name in claims {
-        request.remove_header(&name);
+    let parts: Vec<_> = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if let Ok(joined) = HeaderValue::from_maybe_shared(parts.join(&b"; "[..])) {
+        headers.insert(COOKIE, joined);
     }
 }
 
-/// What some server would take for the header that only the proxy may set.
-fn remove_spellings(request: &mut RequestHeader, name: &HeaderName) {
-    let own = spelling::plain(name.as_str());
-    let disguised = |other: &&HeaderName| *other != name && spelling::plain(other.as_str()) == own;
-    let spellings: Vec<HeaderName> = request.headers.keys().filter(disguised).cloned().collect();
-    for spelling in spellings {
-        request.remove_header(&spelling);
+/// Removes what only the proxy may say, and what some server would take for the header `ours`. That one itself stays: it
+/// is replaced.
+fn remove_claims(headers: &mut HeaderMap, ours: Option<&HeaderName>) {
+    let spelled = ours.map(|ours| spelling::plain(ours.as_str()));
+    let is_unwanted = |name: &&HeaderName| {
+        ours != Some(*name)
+            && (is_claim(name.as_str()) || spelled.as_ref().is_some_and(|ours| spelling::plain(name.as_str()) == *ours))
+    };
+    let unwanted: Vec<HeaderName> = headers.keys().filter(is_unwanted).cloned().collect();
+    for name in unwanted {
+        headers.remove(&name);
     }
 }
 
@@ -99,10 +117,16 @@ fn remove_spellings(request: &mut RequestHeader, name: &HeaderName) {
 /// counts as that one, and one that would pass for the framing of the message goes as well.
 fn is_claim(name: &str) -> bool {
     let plain = spelling::plain(name);
+    if !plain.bytes().next().is_some_and(|first| FIRST_LETTERS.contains(&first)) {
+        return false;
+    }
     CLAIMS.contains(&&*plain)
         || CLAIM_PREFIXES.iter().any(|prefix| plain.starts_with(prefix))
         || FRAMING.contains(&&*plain) && spelling::is_disguised(name)
 }
+
+/// What all of the names begin with that are looked for.
+const FIRST_LETTERS: &[u8] = b"acfhprtx";
 
 /// Credentials, and what gateways and load balancers say of a caller.
 const CLAIMS: [&str; 12] = [
@@ -135,8 +159,8 @@ const CLAIM_PREFIXES: [&str; 7] = [
 const FRAMING: [&str; 7] =
     ["host", "content-length", "transfer-encoding", "connection", "x-request-id", "traceparent", "tracestate"];
 
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// How many headers we may add.
+const OUR_OWN: usize = 6;
 const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 #[cfg(test)]
@@ -168,9 +192,42 @@ mod tests {
         ] {
             request.insert_header(name, "v").unwrap();
         }
-        remove_claims(&mut request);
+        change_headers(&mut request, |headers| remove_claims(headers, None));
         let mut left: Vec<_> = request.headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["content-length", "my_header", "x-request-id"]);
+    }
+    #[test]
+    fn our_own_header_is_replaced_and_its_other_spellings_go() {
+        let mut headers = HeaderMap::new();
+        for name in ["x-api-token", "x_api_token", "x-api-token-", "authorization", "x-api-tokens"] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static("v"));
+        }
+        remove_claims(&mut headers, Some(&HeaderName::from_static("x-api-token")));
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["x-api-token", "x-api-tokens"]);
+        headers.insert(http::header::AUTHORIZATION, HeaderValue::from_static("v"));
+        remove_claims(&mut headers, Some(&http::header::AUTHORIZATION));
+        assert!(headers.contains_key("authorization"));
+    }
+
+    #[test]
+    fn what_is_looked_for_begins_as_it_is_said_to() {
+        for name in CLAIMS.iter().chain(&CLAIM_PREFIXES).chain(&FRAMING) {
+            assert!(FIRST_LETTERS.contains(&name.as_bytes()[0]), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_rest_of_a_request_stays() {
+        let mut request = RequestHeader::build("PATCH", b"/a?b", None).unwrap();
+        request.set_version(http::Version::HTTP_2);
+        request.append_header("X-Two", "1").unwrap();
+        request.append_header("x-two", "2").unwrap();
+        forget_spelling(&mut request);
+        assert_eq!((request.method.as_str(), request.raw_path()), ("PATCH", &b"/a?b"[..]));
+        assert_eq!((request.version, request.send_end_stream()), (http::Version::HTTP_2, Some(true)));
+        assert_eq!(request.headers.get_all("x-two").iter().collect::<Vec<_>>(), ["1", "2"]);
     }
 }

@@ -10,6 +10,18 @@ use pingora::http::ResponseHeader;
 /// Removes what concerned only the connection to the target (RFC 9110 section 7.6.1), announces no trailers where they
 /// stay behind, and fits the answer to a caller that speaks HTTP/1.0. Everything else stays as it came, each value in its place.
 pub(super) fn prepare(response: &mut ResponseHeader, caller_version: Version) {
+    // One look at each header is less than looking for each that might have to go.
+    if response.headers.keys().any(is_for_one_connection) {
+        remove_those_for_one_connection(response, caller_version);
+    }
+}
+
+fn is_for_one_connection(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    name.bytes().next().is_some_and(|first| b"ckptu".contains(&first)) && FOR_ONE_CONNECTION.contains(&name)
+}
+
+fn remove_those_for_one_connection(response: &mut ResponseHeader, caller_version: Version) {
     let upgraded = response.status == StatusCode::SWITCHING_PROTOCOLS;
     if !upgraded {
         for name in nominated(response) {
@@ -50,6 +62,19 @@ pub(super) fn has_claims_challenge(response: &ResponseHeader) -> bool {
         CHALLENGES.iter().any(|sign| memmem::find(&value, sign).is_some())
     })
 }
+
+/// All that is removed or changed; what `Connection` names is removed with it.
+const FOR_ONE_CONNECTION: [&str; 9] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 
 /// Headers that frame or decide a response; a target cannot have them removed.
 const KEPT: [HeaderName; 4] =

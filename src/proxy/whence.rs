@@ -1,9 +1,11 @@
 //! Where a request comes from: the peer of its connection, or whom a trusted proxy there names in `X-Forwarded-For`.
 
+use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::values::header_value;
 use crate::network::Networks;
 use crate::route::HostName;
 
@@ -48,15 +50,14 @@ impl Whence {
 
     /// `X-Forwarded-For` as the target gets it: from the caller's address to that of our peer.
     pub(super) fn forwarded_for(&self, headers: &HeaderMap) -> Option<HeaderValue> {
-        let peer = self.peer?.to_string();
-        if self.vouched == 0 {
-            return HeaderValue::try_from(peer).ok();
-        }
-        let mut chain: Vec<_> =
-            hops(headers).map_while(address).take(self.vouched).map(|hop| hop.to_string()).collect();
+        let peer = self.peer?;
+        let mut chain: Vec<_> = hops(headers).map_while(address).take(self.vouched).collect();
         chain.reverse();
-        chain.push(peer);
-        HeaderValue::try_from(chain.join(", ")).ok()
+        header_value(|value| {
+            // Nothing that is written into memory fails.
+            let _ = chain.iter().try_for_each(|hop| write!(value, "{hop}, "));
+            let _ = write!(value, "{peer}");
+        })
     }
 
     /// `X-Forwarded-Proto` of a trusted proxy, if it is one scheme of HTTP.

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 
-use crate::route::forwarded_path;
+use crate::route::{RequestTarget, forwarded_path, is_forwarded_path};
 
 pub(super) use attempts::{Attempts, Deadline, Repeatable};
 pub(super) use backend::{Backend, Backends};
@@ -51,10 +51,12 @@ impl Target {
         self.backend.origin()
     }
 
-    /// The request's path with the route's prefix replaced by the target's own path. `rest` is what the route did not
-    /// cover: empty, or beginning with `/`.
-    pub(super) fn path_for(&self, rest: &str, query: Option<&str>) -> String {
-        forwarded_path(&self.path, rest, query)
+    /// The path and query of a request, with the first `covered` bytes of its path replaced by the target's own path;
+    /// nothing where that makes no difference to `as_it_came`.
+    pub(super) fn path_for(&self, request: &RequestTarget<'_>, covered: usize, as_it_came: &str) -> Option<String> {
+        let (rest, query) = (request.rest(covered), request.query());
+        let is_same = is_forwarded_path(as_it_came, &self.path, rest, query);
+        (!is_same).then(|| forwarded_path(&self.path, rest, query))
     }
 }
 
@@ -71,17 +73,23 @@ mod tests {
 
     #[test]
     fn the_prefix_is_replaced_by_the_targets_path() {
-        for (base, rest, query, expected) in [
-            ("/v1.0", "/me", None, "/v1.0/me"),
-            ("/v1.0/", "/me", Some("$top=1"), "/v1.0/me?$top=1"),
-            ("/v1.0", "", Some(""), "/v1.0?"),
-            ("/v1.0/", "", None, "/v1.0/"),
-            ("/v1.0", "/", None, "/v1.0/"),
-            ("/", "/me", None, "/me"),
-            ("/", "", None, "/"),
-            ("/", "/", None, "/"),
+        for (base, request, expected) in [
+            ("/v1.0", "/api/me", Some("/v1.0/me")),
+            ("/v1.0/", "/api/me?$top=1", Some("/v1.0/me?$top=1")),
+            ("/v1.0", "/api?", Some("/v1.0?")),
+            ("/v1.0/", "/api", Some("/v1.0/")),
+            ("/v1.0", "/api/", Some("/v1.0/")),
+            ("/", "/api/me", Some("/me")),
+            ("/", "/api", Some("/")),
+            ("/", "/api/", Some("/")),
+            ("/api", "/api/me?a=b", None),
+            ("/api/", "/api/me", None),
+            ("/api", "/api", None),
+            ("/api/", "/api", Some("/api/")),
         ] {
-            assert_eq!(target("h", 80, false, base).path_for(rest, query), expected);
+            let parsed = RequestTarget::parse(request.as_bytes()).unwrap();
+            let path = target("h", 80, false, base).path_for(&parsed, "/api".len(), request);
+            assert_eq!(path.as_deref(), expected, "{base} {request}");
         }
     }
 
