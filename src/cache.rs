@@ -42,8 +42,13 @@ impl<K: Copy + Eq + Hash, V: Clone> BoundedCache<K, V> {
 
     /// The value under `key`, unless its end has come.
     pub fn find(&self, key: &K) -> Option<V> {
+        self.find_at(key, Instant::now())
+    }
+
+    /// The value under `key`, unless its end had come at `now`.
+    pub fn find_at(&self, key: &K, now: Instant) -> Option<V> {
         let entry = self.entries.get(key)?;
-        (Instant::now() < entry.ends).then(|| entry.value.clone())
+        (now < entry.ends).then(|| entry.value.clone())
     }
 
     /// Keeps `value` until `ends`; a value that has ended already is not kept.

@@ -195,12 +195,12 @@ impl Verifier {
         self.verified.len()
     }
 
-    /// The caller behind `token`, whose SHA-256 is `digest`. Awaits only if the token's key is unknown.
+    /// The caller behind `token`, whose SHA-256 is `digest`, as of `now`. Awaits only if the token's key is unknown.
     ///
     /// # Errors
     /// The verdict, or that there are no keys.
-    pub async fn verify(&self, token: &str, digest: &Digest) -> Result<Arc<VerifiedCaller>, VerifyError> {
-        if let Some(caller) = self.recall(digest) {
+    pub async fn verify(&self, token: &str, digest: &Digest, now: Instant) -> Result<Arc<VerifiedCaller>, VerifyError> {
+        if let Some(caller) = self.recall(digest, now) {
             self.metrics.caller_cache_hit();
             return Ok(caller);
         }
@@ -222,8 +222,8 @@ impl Verifier {
         self.sources.get(tenant.id()).filter(|source| Arc::ptr_eq(source.tenant(), tenant))?.current()
     }
 
-    fn recall(&self, digest: &Digest) -> Option<Arc<VerifiedCaller>> {
-        self.verified.find(digest).filter(|caller| caller.is_still_good(self.identity.clock_skew))
+    fn recall(&self, digest: &Digest, now: Instant) -> Option<Arc<VerifiedCaller>> {
+        self.verified.find_at(digest, now).filter(|caller| caller.is_still_good(self.identity.clock_skew))
     }
 
     /// Cheap checks first, so that a flood of bad tokens costs no signature and starts no download.

@@ -6,12 +6,12 @@ mod limits;
 
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use pingora::protocols::Digest;
+use rustix::time::{ClockId, clock_gettime};
 use tokio::task::AbortHandle;
-use tokio::time::Instant;
 
 pub use limits::Limits;
 
@@ -273,13 +273,18 @@ fn since(state: u64) -> u64 {
     state >> PHASE_BITS
 }
 
-/// Milliseconds since this was asked first.
+/// Milliseconds of a clock that does not jump, some of them late: it is asked three times for each request, and nothing
+/// here is more exact than a sweep.
 fn now() -> u64 {
-    static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
-    let elapsed = Instant::now().saturating_duration_since(*BEGINNING);
-    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+    let now = clock_gettime(CLOCK);
+    let milliseconds = now.tv_sec.saturating_mul(1000).saturating_add(now.tv_nsec / 1_000_000);
+    u64::try_from(milliseconds).unwrap_or(0)
 }
 
+#[cfg(target_os = "linux")]
+const CLOCK: ClockId = ClockId::MonotonicCoarse;
+#[cfg(not(target_os = "linux"))]
+const CLOCK: ClockId = ClockId::Monotonic;
 const PHASE_BITS: u32 = 3;
 /// How long a connection must have been unused for its listener to close it when it leaves. Callers that keep it busy
 /// are told by their next answer, which loses no request.

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::definition::{Caller, Exchange, Key, Principal};
 use super::error::ExchangeError;
 use super::fetch::Fetcher;
@@ -55,11 +57,11 @@ impl Exchanger {
         self.fetcher.refusals.resize(capacity, refusal_ttl);
     }
 
-    /// A remembered token that serves; no waiting. Where it nears its end, another one is fetched beside the request.
-    pub fn recall(&self, exchange: &Arc<Exchange>, principal: Principal<'_>) -> Option<Arc<TokenB>> {
+    /// A remembered token that serves at `now`; no waiting. Where it nears its end, another one is fetched beside the request.
+    pub fn recall(&self, exchange: &Arc<Exchange>, principal: Principal<'_>, now: Instant) -> Option<Arc<TokenB>> {
         let key = exchange.key(principal.digest, principal.caller.tenant());
-        let token = self.fetcher.tokens.find(&key)?;
-        match token.phase() {
+        let token = self.fetcher.tokens.find_at(&key, now)?;
+        match token.phase_at(now) {
             Phase::Renewable if token.begin_renewal() => self.renew_beside(exchange, principal, key),
             Phase::Fresh | Phase::Renewable => {}
             Phase::Due | Phase::Ended => return None,

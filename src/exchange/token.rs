@@ -43,7 +43,11 @@ impl TokenB {
     }
 
     pub(super) fn phase(&self) -> Phase {
-        self.lifetime.phase(Instant::now())
+        self.phase_at(Instant::now())
+    }
+
+    pub(super) fn phase_at(&self, now: Instant) -> Phase {
+        self.lifetime.phase(now)
     }
 
     /// When it stops being used.

@@ -57,7 +57,15 @@ impl Limiter {
     /// # Errors
     /// How long to wait. A refusal is not counted.
     pub fn admit(&self, counted: Counted) -> Result<(), Exceeded> {
-        let now = self.now();
+        self.admit_at(counted, Instant::now())
+    }
+
+    /// As [`Limiter::admit`], at `now`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn admit_at(&self, counted: Counted, now: Instant) -> Result<(), Exceeded> {
+        let now = self.nanoseconds(now);
         let outcome = self.shard(&counted).lock().admit(counted, self.rate, now, self.room);
         outcome.map_err(|wait| Exceeded { by: self.limit.by, retry_after: Duration::from_nanos(wait) })
     }
@@ -65,7 +73,7 @@ impl Limiter {
     /// Forgets the keys whose debt is paid.
     pub fn sweep(&self) {
         for shard in &self.shards {
-            shard.lock().forget_paid(self.now());
+            shard.lock().forget_paid(self.nanoseconds(Instant::now()));
         }
     }
 
@@ -79,8 +87,8 @@ impl Limiter {
         self.len() == 0
     }
 
-    fn now(&self) -> u64 {
-        u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    fn nanoseconds(&self, now: Instant) -> u64 {
+        u64::try_from(now.saturating_duration_since(self.began).as_nanos()).unwrap_or(u64::MAX)
     }
 
     fn shard(&self, counted: &Counted) -> &Mutex<Shard> {

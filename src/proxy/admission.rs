@@ -96,14 +96,20 @@ impl Trail {
 }
 
 impl Gate {
-    /// Decides what becomes of a request, or says why it is refused. On a warm request nothing is awaited.
-    pub(super) async fn decide(&self, request: &RequestHeader, trail: &mut Trail) -> Result<Decision, Rejection> {
+    /// Decides what becomes of a request that has arrived `now`, or says why it is refused. On a warm request nothing is
+    /// awaited, and the clock is not looked at.
+    pub(super) async fn decide(
+        &self,
+        request: &RequestHeader,
+        trail: &mut Trail,
+        now: Instant,
+    ) -> Result<Decision, Rejection> {
         match self.place(request)? {
             Place::Metadata(route, metadata) => {
                 trail.route = Some(Arc::clone(route));
                 metadata.describe(&request.method).map(Decision::Describe)
             }
-            Place::Target(route, path) => self.admit(request, route, path, trail).await.map(Decision::Forward),
+            Place::Target(route, path) => self.admit(request, route, path, trail, now).await.map(Decision::Forward),
         }
     }
 
@@ -114,23 +120,24 @@ impl Gate {
         route: &Arc<Route>,
         path: Option<String>,
         trail: &mut Trail,
+        now: Instant,
     ) -> Result<Admission, Rejection> {
         let route = Arc::clone(route);
         trail.route = Some(Arc::clone(&route));
         route.check_length(declared_length(&request.headers).unwrap_or(0))?;
-        route.limits.admit_address(trail.whence.address)?;
+        route.limits.admit_address(trail.whence.address, now)?;
         let token = bearer_token(&request.headers).map_err(bearer_rejection)?;
         let token_a = Digest::of(token.as_bytes());
-        let caller = route.verifier.verify(token, &token_a).await.map_err(verify_rejection)?;
+        let caller = route.verifier.verify(token, &token_a, now).await.map_err(verify_rejection)?;
         trail.caller = Some(Arc::clone(&caller));
-        route.limits.admit_caller(&caller)?;
+        route.limits.admit_caller(&caller, now)?;
         let service = route.service(&caller)?;
         // A target without room costs no exchange, and who waits for an exchange takes no room.
         let backend = route.target.backend();
         backend.check_room()?;
         let principal = Principal { token, digest: &token_a, caller: &caller };
         let credential = match &service.exchange {
-            Some(exchange) => Some(self.credential(exchange, principal).await?),
+            Some(exchange) => Some(self.credential(exchange, principal, now).await?),
             None => None,
         };
         let permit = backend.enter()?;
@@ -145,7 +152,7 @@ impl Gate {
         token: &str,
     ) -> Result<Credential, Rejection> {
         let principal = Principal { token, digest: &admission.token_a, caller: &admission.caller };
-        self.credential(&credential.exchange, principal).await
+        self.credential(&credential.exchange, principal, Instant::now()).await
     }
 
     /// Forgets the token B that the target did not take.
@@ -191,9 +198,14 @@ impl Gate {
         routes.find_map(|route| Some((route, route.metadata.as_ref()?)))
     }
 
-    async fn credential(&self, exchange: &Arc<Exchange>, principal: Principal<'_>) -> Result<Credential, Rejection> {
+    async fn credential(
+        &self,
+        exchange: &Arc<Exchange>,
+        principal: Principal<'_>,
+        now: Instant,
+    ) -> Result<Credential, Rejection> {
         let exchange = Arc::clone(exchange);
-        if let Some(token) = self.exchanger.recall(&exchange, principal) {
+        if let Some(token) = self.exchanger.recall(&exchange, principal, now) {
             return Ok(Credential { exchange, token, source: Source::Cache, waited: None });
         }
         let started = Instant::now();

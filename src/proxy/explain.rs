@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::header::{AUTHORIZATION, HOST};
 use http::{HeaderValue, Method, Version};
 use pingora::http::RequestHeader;
+use tokio::time::Instant;
 
 use super::admission::{Place, Trail, bearer_rejection, verify_rejection};
 use super::gateway::Gateway;
@@ -195,7 +196,7 @@ impl Gateway {
             told.tenant = tenant;
             return service.unwrap_or(Ok(()));
         }
-        let caller = route.verifier.verify(token, &digest).await.map_err(verify_rejection)?;
+        let caller = route.verifier.verify(token, &digest, Instant::now()).await.map_err(verify_rejection)?;
         told.tenant = Some(Arc::clone(caller.tenant()));
         let Some(exchange) = &route.service(&caller)?.exchange else { return Ok(()) };
         let probe = self

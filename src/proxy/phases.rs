@@ -48,7 +48,7 @@ impl ProxyHttp for Gateway {
         let edge = &gate.edge;
         context.trail.whence = Whence::of(peer_address(session), &session.req_header().headers, &edge.trusted_proxies);
         let outcome = match edge.inspect(session) {
-            Ok(()) => gate.decide(session.req_header(), &mut context.trail).await,
+            Ok(()) => gate.decide(session.req_header(), &mut context.trail, context.started).await,
             Err(rejection) => Err(rejection),
         };
         match outcome {

@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use crate::caller::VerifiedCaller;
 use crate::limit::{Counted, CountedBy, Limiter, RateLimit};
 use crate::rejection::Rejection;
@@ -27,20 +29,20 @@ impl RateLimits {
     ///
     /// # Errors
     /// Where there were too many.
-    pub(super) fn admit_address(&self, address: Option<IpAddr>) -> Result<(), Rejection> {
+    pub(super) fn admit_address(&self, address: Option<IpAddr>, now: Instant) -> Result<(), Rejection> {
         if self.by_address.is_empty() {
             return Ok(());
         }
         let counted = Counted::address(address);
-        self.by_address.iter().try_for_each(|limiter| limiter.admit(counted)).map_err(Rejection::RateLimited)
+        self.by_address.iter().try_for_each(|limiter| limiter.admit_at(counted, now)).map_err(Rejection::RateLimited)
     }
 
     /// Counts a request of this caller.
     ///
     /// # Errors
     /// Where there were too many.
-    pub(super) fn admit_caller(&self, caller: &VerifiedCaller) -> Result<(), Rejection> {
-        let admit = |limiter: &Arc<Limiter>| limiter.admit(caller.counted_by(limiter.limit().by));
+    pub(super) fn admit_caller(&self, caller: &VerifiedCaller, now: Instant) -> Result<(), Rejection> {
+        let admit = |limiter: &Arc<Limiter>| limiter.admit_at(caller.counted_by(limiter.limit().by), now);
         self.by_caller.iter().try_for_each(admit).map_err(Rejection::RateLimited)
     }
 

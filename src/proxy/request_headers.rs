@@ -1,5 +1,7 @@
 //! The header section of the forwarded request: each header that carries trust is set or removed here.
 
+use std::borrow::Cow;
+
 use http::header::{COOKIE, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use pingora::http::RequestHeader;
@@ -102,10 +104,16 @@ fn join_cookies(headers: &mut HeaderMap) {
 /// Removes what only the proxy may say, and what some server would take for the header `ours`. That one itself stays: it
 /// is replaced.
 fn remove_claims(headers: &mut HeaderMap, ours: Option<&HeaderName>) {
-    let spelled = ours.map(|ours| spelling::plain(ours.as_str()));
+    let spelled = ours.map_or(Cow::Borrowed(""), |ours| spelling::plain(ours.as_str()));
     let is_unwanted = |name: &&HeaderName| {
-        ours != Some(*name)
-            && (is_claim(name.as_str()) || spelled.as_ref().is_some_and(|ours| spelling::plain(name.as_str()) == *ours))
+        let text = name.as_str();
+        // Most names need no second look.
+        let may_be = spelling::first_letter(text)
+            .is_some_and(|first| FIRST_LETTERS.contains(&first) || spelled.as_bytes().first() == Some(&first));
+        may_be && ours != Some(*name) && {
+            let plain = spelling::plain(text);
+            is_claim(text, &plain) || (!plain.is_empty() && plain == spelled)
+        }
     };
     let unwanted: Vec<HeaderName> = headers.keys().filter(is_unwanted).cloned().collect();
     for name in unwanted {
@@ -113,16 +121,12 @@ fn remove_claims(headers: &mut HeaderMap, ours: Option<&HeaderName>) {
     }
 }
 
-/// Whether a header says something that only the proxy may say. A header that some server would read as another one
+/// Whether a header says something that only the proxy may say, `plain` being its name's [`spelling::plain`]. A header that some server would read as another one
 /// counts as that one, and one that would pass for the framing of the message goes as well.
-fn is_claim(name: &str) -> bool {
-    let plain = spelling::plain(name);
-    if !plain.bytes().next().is_some_and(|first| FIRST_LETTERS.contains(&first)) {
-        return false;
-    }
-    CLAIMS.contains(&&*plain)
+fn is_claim(name: &str, plain: &str) -> bool {
+    CLAIMS.contains(&plain)
         || CLAIM_PREFIXES.iter().any(|prefix| plain.starts_with(prefix))
-        || FRAMING.contains(&&*plain) && spelling::is_disguised(name)
+        || plain != name && FRAMING.contains(&plain)
 }
 
 /// What all of the names begin with that are looked for.

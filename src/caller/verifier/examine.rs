@@ -294,7 +294,8 @@ mod tests {
     async fn the_verdict_is_the_one_by_which_requests_are_refused() {
         let verifier = verifier();
         for token in tokens() {
-            let verdict = verifier.verify(&token, &Digest::of(token.as_bytes())).await.unwrap_err();
+            let verdict =
+                verifier.verify(&token, &Digest::of(token.as_bytes()), tokio::time::Instant::now()).await.unwrap_err();
             match verifier.examine(&token).await.verdict() {
                 Err(invalid) => assert_eq!(verdict, VerifyError::Invalid(invalid), "{token}"),
                 Ok(()) => assert_eq!(verdict, VerifyError::NoKeys, "{token}"),

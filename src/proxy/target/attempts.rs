@@ -143,8 +143,8 @@ impl Attempts {
 
     /// What is left of `timeout`, where there is one.
     fn time_left(&self, settings: &TargetSettings) -> Option<Duration> {
-        let spent = self.began.map_or(Duration::ZERO, |began| began.elapsed());
-        settings.timeout.map(|timeout| timeout.saturating_sub(spent))
+        let timeout = settings.timeout?;
+        Some(timeout.saturating_sub(self.began.map_or(Duration::ZERO, |began| began.elapsed())))
     }
 
     /// Whether it asks to go on as a WebSocket, which may last.
@@ -177,7 +177,7 @@ impl Attempts {
             None => Some(Line::Descriptor(connection)).filter(|_| !backend.settings().http2),
         };
         self.arm(backend.settings(), None);
-        let took = self.turned.map(|turned| turned.elapsed()).filter(|_| !is_reused);
+        let took = if is_reused { None } else { self.turned.map(|turned| turned.elapsed()) };
         self.connect_time = took.or(self.connect_time);
         backend.metrics().connected(took);
     }

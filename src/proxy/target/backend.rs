@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::destination::{Destination, now};
+use super::destination::Destination;
 use super::endpoint::{self, Endpoint};
 use super::load::{Load, Permit};
 use super::settings::{Balance, TargetSettings};
@@ -198,10 +198,9 @@ impl Backend {
         let start = self.start(&all, avoided.is_some()).checked_rem(all.len())?;
         let in_turn = || all.iter().cycle().skip(start).take(all.len());
         let is_other = |one: &&Arc<Destination>| avoided.is_none_or(|avoided| !Arc::ptr_eq(avoided, one));
-        let now = now();
         in_turn()
-            .find(|one| is_other(one) && one.claim(now))
-            .or_else(|| in_turn().find(|one| one.claim(now)))
+            .find(|one| is_other(one) && one.claim())
+            .or_else(|| in_turn().find(|one| one.claim()))
             .or_else(|| in_turn().find(is_other))
             .or_else(|| in_turn().next())
             .cloned()

@@ -64,12 +64,16 @@ impl Destination {
 
     /// Whether a request may go there. When the time is over for which it was passed over, one request tries it, and the
     /// others wait for what becomes of that.
-    pub(super) fn claim(&self, now: u64) -> bool {
+    pub(super) fn claim(&self) -> bool {
         if self.is_unwell.load(Ordering::Relaxed) {
             return false;
         }
         let until = self.out_until.load(Ordering::Relaxed);
-        until == 0 || (now >= until && self.try_again(until, now))
+        // Hardly ever is it, so the clock is not looked at for every request.
+        until == 0 || {
+            let now = now();
+            now >= until && self.try_again(until, now)
+        }
     }
 
     fn try_again(&self, until: u64, now: u64) -> bool {
@@ -197,16 +201,16 @@ mod tests {
             // Those that were under way with it change nothing.
             destination.has_refused("refused");
             tokio::time::advance(Duration::from_millis(seconds * 1000 - 5)).await;
-            assert!(!destination.claim(now()), "{seconds}");
+            assert!(!destination.claim(), "{seconds}");
             tokio::time::advance(Duration::from_millis(10)).await;
-            assert!(destination.claim(now()), "{seconds}");
-            assert!(!destination.claim(now()), "one request tries it, not all");
+            assert!(destination.claim(), "{seconds}");
+            assert!(!destination.claim(), "one request tries it, not all");
         }
         destination.has_answered();
-        assert!(destination.claim(now()) && destination.is_healthy());
+        assert!(destination.claim() && destination.is_healthy());
         destination.has_refused("refused");
         tokio::time::advance(Duration::from_millis(10_005)).await;
-        assert!(destination.claim(now()), "after an answer it begins anew");
+        assert!(destination.claim(), "after an answer it begins anew");
     }
 
     #[tokio::test(start_paused = true)]
@@ -219,8 +223,8 @@ mod tests {
         for _ in 0..4 {
             destination.has_failed("reset");
         }
-        assert!(destination.claim(now()));
+        assert!(destination.claim());
         destination.has_failed("reset");
-        assert!(!destination.claim(now()));
+        assert!(!destination.claim());
     }
 }
