@@ -1,6 +1,6 @@
 # What a bare Debian or Ubuntu machine with Rust needs is installed first; everything else is cargo.
 
-.PHONY: demo test lint bench fuzz soak build setup setup-clients setup-faults setup-fuzz
+.PHONY: demo test lint bench instructions fuzz soak build setup setup-clients setup-faults setup-fuzz setup-valgrind
 
 demo: setup
 	cargo run --release --locked -- demo
@@ -13,8 +13,13 @@ lint: setup
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 
-bench: setup
+bench: setup setup-valgrind
 	cargo bench --locked --bench warm
+	cargo bench --locked --bench instructions
+
+# Instructions of a warm request, and the functions that take them. MORE=--profile tells what they take with all they call.
+instructions: setup setup-valgrind
+	cargo bench --locked --bench instructions -- $(MORE)
 
 # Each fuzzer for TIME seconds; `make -j2 fuzz` runs two at a time. What they find besides the seeds is kept below the
 # target directory and used again; an input that breaks a property is left in fuzz/artifacts.
@@ -69,6 +74,14 @@ setup-clients:
 	  echo "the tests need Python 3.10 or newer with venv, Node.js 18 or newer, npm, and nginx; please install:" $$missing >&2; \
 	  exit 1; \
 	fi
+
+# Counts instructions.
+setup-valgrind:
+	@if ! command -v vgdb >/dev/null && command -v apt-get >/dev/null; then \
+	  SUDO=""; [ "$$(id -u)" = 0 ] || SUDO=sudo; \
+	  $$SUDO apt-get update -q && $$SUDO apt-get install -qy --no-install-recommends valgrind; \
+	fi; \
+	command -v vgdb >/dev/null || { echo "please install: valgrind" >&2; exit 1; }
 
 setup-fuzz: setup
 	@command -v cargo-fuzz >/dev/null || cargo install --locked --version 0.13.1 cargo-fuzz

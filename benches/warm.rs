@@ -7,6 +7,7 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a benchmark ends where it cannot go on")]
 #![expect(clippy::indexing_slicing, reason = "lengths are fixed here")]
+#![expect(dead_code, reason = "benchmarks share more than each of them uses")]
 #![expect(unreachable_pub, reason = "nothing is exported; `pub` marks what other files here use")]
 
 #[path = "common/bare.rs"]

@@ -56,19 +56,34 @@ pub async fn connect(address: &str, count: usize) -> Vec<Caller> {
     callers
 }
 
+/// A connection on which this request has been answered with 200, where it has.
+pub async fn connect_served(address: &str, request: &[u8]) -> Option<Caller> {
+    let stream = TcpStream::connect(address).await.ok()?;
+    stream.set_nodelay(true).ok()?;
+    let mut caller = Caller { stream, buffer: Box::new([0; 8 * 1024]) };
+    caller.answer(request).await.ok().map(|()| caller)
+}
+
 impl Caller {
     /// Sends a request and reads its answer; tells how long that took.
     pub async fn call(&mut self, request: &[u8]) -> Duration {
         let started = Instant::now();
-        self.stream.write_all(request).await.unwrap();
+        self.answer(request).await.unwrap_or_else(|cause| panic!("{cause}"));
+        started.elapsed()
+    }
+
+    /// Fails with what came instead of the whole answer.
+    async fn answer(&mut self, request: &[u8]) -> Result<(), String> {
+        self.stream.write_all(request).await.map_err(|error| error.to_string())?;
         let mut filled = 0;
         while !self.buffer[..filled].ends_with(BODY.as_bytes()) {
-            let read = self.stream.read(&mut self.buffer[filled..]).await.unwrap();
+            let read = self.stream.read(&mut self.buffer[filled..]).await.map_err(|error| error.to_string())?;
             filled += read;
-            let so_far = || String::from_utf8_lossy(&self.buffer[..filled]).into_owned();
-            assert!(read > 0 && self.buffer.starts_with(b"HTTP/1.1 200 "), "{}", so_far());
+            if read == 0 || !self.buffer.starts_with(b"HTTP/1.1 200 ") {
+                return Err(String::from_utf8_lossy(&self.buffer[..filled]).into_owned());
+            }
         }
-        started.elapsed()
+        Ok(())
     }
 }
 
@@ -79,6 +94,25 @@ pub async fn run_for(callers: &mut [Caller], request: &[u8], time: Duration) -> 
         let mut latencies = Vec::with_capacity(1 << 16);
         while Instant::now() < end {
             latencies.push(caller.call(request).await);
+        }
+        latencies
+    });
+    join_all(runs).await.concat()
+}
+
+/// Has all callers take turns for some time, and all requests as well, with so many requests under way at once as there
+/// are `lanes`.
+pub async fn run_in_turn(callers: &mut [Caller], requests: &[Vec<u8>], lanes: usize, time: Duration) -> Vec<Duration> {
+    let end = Instant::now() + time;
+    let share = callers.len().div_ceil(lanes);
+    let runs = callers.chunks_mut(share).enumerate().map(async |(lane, callers)| {
+        let mut latencies = Vec::with_capacity(1 << 16);
+        let mut request = requests.len() * lane / lanes;
+        let mut caller = 0;
+        while Instant::now() < end {
+            latencies.push(callers[caller].call(&requests[request]).await);
+            caller = (caller + 1) % callers.len();
+            request = (request + 1) % requests.len();
         }
         latencies
     });
@@ -100,8 +134,13 @@ pub async fn run_each(callers: &mut [Caller], requests: &[Vec<u8>]) -> Vec<Durat
 
 /// What a client library sends.
 pub fn request(token: &str) -> Vec<u8> {
+    request_to("/orders/1?expand=lines", token)
+}
+
+/// The same, for another path.
+pub fn request_to(path: &str, token: &str) -> Vec<u8> {
     format!(
-        "GET /orders/1?expand=lines HTTP/1.1\r\nHost: api.contoso.com\r\nUser-Agent: bench/1.0\r\n\
+        "GET {path} HTTP/1.1\r\nHost: api.contoso.com\r\nUser-Agent: bench/1.0\r\n\
          Accept: application/json\r\nAccept-Encoding: gzip, deflate, br\r\nAccept-Language: en\r\n\
          Authorization: Bearer {token}\r\n\r\n"
     )
