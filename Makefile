@@ -16,6 +16,8 @@ lint: setup
 bench: setup setup-valgrind
 	cargo bench --locked --bench warm
 	cargo bench --locked --bench instructions
+	cargo bench --locked --bench micro
+	cargo bench --locked --bench scale
 
 # Instructions of a warm request, and the functions that take them. MORE=--profile tells what they take with all they call.
 instructions: setup setup-valgrind

@@ -18,13 +18,13 @@ mod certificates;
 mod change;
 #[path = "soak/crowd.rs"]
 mod crowd;
-#[path = "soak/message.rs"]
+#[path = "common/message.rs"]
 mod message;
 #[path = "soak/mixed.rs"]
 mod mixed;
 #[path = "common/program.rs"]
 mod program;
-#[path = "soak/provider.rs"]
+#[path = "common/provider.rs"]
 mod provider;
 #[path = "soak/proxy.rs"]
 mod proxy;

@@ -87,7 +87,7 @@ impl Shared {
             ("200 OK", document)
         } else if path.ends_with("/keys") {
             let x = URL_SAFE_NO_PAD.encode(self.key.public_key());
-            ("200 OK", format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","kid":"soak","use":"sig","x":"{x}"}}]}}"#))
+            ("200 OK", format!(r#"{{"keys":[{{"kty":"OKP","crv":"Ed25519","kid":"bench","use":"sig","x":"{x}"}}]}}"#))
         } else if path.ends_with("/oauth2/v2.0/token") {
             self.exchange(&String::from_utf8_lossy(body))
         } else {
@@ -109,9 +109,9 @@ impl Shared {
     }
 }
 
-/// The token B of a user: opaque to the proxy, and telling whose it is.
+/// The token B of a user: opaque to the proxy, telling whose it is, and of 1.5 kB as Entra's are.
 pub fn token_b(user: &str) -> String {
-    format!("b~{user}~{}", "opaque".repeat(64))
+    format!("b~{user}~{}", "opaque".repeat(248))
 }
 
 /// Users whose names begin with this are asked for more.
@@ -120,4 +120,4 @@ pub const STEP_UP: &str = "step-up-";
 pub const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 pub const CLIENT: &str = "00001111-aaaa-2222-bbbb-3333cccc4444";
 
-const HEADER: &str = r#"{"typ":"JWT","alg":"EdDSA","kid":"soak"}"#;
+const HEADER: &str = r#"{"typ":"JWT","alg":"EdDSA","kid":"bench"}"#;
