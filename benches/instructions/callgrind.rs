@@ -46,7 +46,9 @@ pub fn directory() -> PathBuf {
 /// who wakes whom is a matter of chance.
 pub fn wrapper(directory: &Path, name: &str) -> Vec<String> {
     let file = format!("--callgrind-out-file={}", directory.join(name).display());
-    ["env", "TOKIO_WORKER_THREADS=1", "valgrind", "--quiet", "--tool=callgrind", &file].map(str::to_owned).to_vec()
+    ["env", "TOKIO_WORKER_THREADS=1", "OBO_PROXY_WORKERS=1", "valgrind", "--quiet", "--tool=callgrind", &file]
+        .map(str::to_owned)
+        .to_vec()
 }
 
 /// Begins to count in a process anew.

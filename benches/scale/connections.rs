@@ -34,7 +34,7 @@ pub async fn workers(scene: &Scene) -> Section {
     );
     let request = [scene.request("caller")];
     for threads in ["1", "2"] {
-        let variables = [("TOKIO_WORKER_THREADS", threads)];
+        let variables = [("OBO_PROXY_WORKERS", threads)];
         let program = Program::start("workers", &scene.provider, &scene.route(), &variables).await;
         let mut callers = load::connect(&program.proxy.address, LANES).await;
         callers[0].call(&request[0]).await;
