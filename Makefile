@@ -1,6 +1,6 @@
 # What a bare Debian or Ubuntu machine with Rust needs is installed first; everything else is cargo.
 
-.PHONY: demo test lint bench instructions fuzz soak build setup setup-clients setup-faults setup-fuzz setup-valgrind
+.PHONY: demo test lint bench instructions fuzz soak build setup setup-bench setup-clients setup-faults setup-fuzz setup-valgrind
 
 demo: setup
 	cargo run --release --locked -- demo
@@ -13,7 +13,9 @@ lint: setup
 	cargo clippy --locked --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 
-bench: setup setup-valgrind
+# Figures are written to benches/results.
+bench: setup setup-bench setup-valgrind
+	cargo bench --locked --bench compare
 	cargo bench --locked --bench warm
 	cargo bench --locked --bench instructions
 	cargo bench --locked --bench micro
@@ -84,6 +86,22 @@ setup-valgrind:
 	  $$SUDO apt-get update -q && $$SUDO apt-get install -qy --no-install-recommends valgrind; \
 	fi; \
 	command -v vgdb >/dev/null || { echo "please install: valgrind" >&2; exit 1; }
+
+# What the program is compared with. Envoy, Traefik and Caddy are installed by the benchmark, below the target directory.
+# What cannot be had is left out of the comparison.
+setup-bench:
+	@absent() { \
+	  python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || echo python3-venv; \
+	  PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || echo nginx-light; \
+	  PATH="$$PATH:/usr/sbin" command -v haproxy >/dev/null || echo haproxy; \
+	}; \
+	missing=$$(absent); \
+	if [ -n "$$missing" ] && command -v apt-get >/dev/null; then \
+	  SUDO=""; [ "$$(id -u)" = 0 ] || SUDO=sudo; \
+	  $$SUDO apt-get update -q && $$SUDO apt-get install -qy --no-install-recommends $$missing; \
+	  missing=$$(absent); \
+	fi; \
+	if [ -n "$$missing" ]; then echo "compared without:" $$missing >&2; fi
 
 setup-fuzz: setup
 	@command -v cargo-fuzz >/dev/null || cargo install --locked --version 0.13.1 cargo-fuzz
