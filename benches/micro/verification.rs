@@ -9,6 +9,7 @@ use obo_proxy::caller::{VerifiedCaller, Verifier};
 use obo_proxy::digest::Digest;
 use obo_proxy::idp::IdpClient;
 use obo_proxy::telemetry::Metrics;
+use tokio::time::Instant;
 
 use super::setting::{Setting, setting};
 use super::token;
@@ -50,7 +51,7 @@ pub fn measure(criterion: &mut Criterion) {
 
 /// Nothing is awaited where the keys are known.
 fn verify(verifier: &Verifier, token: &str, digest: &Digest) -> Arc<VerifiedCaller> {
-    verifier.verify(token, digest).now_or_never().unwrap().unwrap()
+    verifier.verify(token, digest, Instant::now()).now_or_never().unwrap().unwrap()
 }
 
 const TOKENS: usize = 200;
