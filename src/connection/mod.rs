@@ -5,10 +5,12 @@
 mod limits;
 
 use std::any::Any;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use http::HeaderValue;
 use pingora::protocols::Digest;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::task::AbortHandle;
@@ -26,6 +28,16 @@ pub struct Connection {
     is_multiplexed: AtomicBool,
     has_flooded: AtomicBool,
     task: OnceLock<AbortHandle>,
+    caller: OnceLock<Caller>,
+}
+
+/// Who is at the other end, written once for all requests of a connection.
+#[derive(Debug)]
+pub struct Caller {
+    /// Address and port.
+    pub text: Box<str>,
+    /// The address alone, as a value of `X-Forwarded-For`.
+    pub forwarded_for: HeaderValue,
 }
 
 /// Whether a listener says farewell to its connections, and since when.
@@ -69,6 +81,7 @@ impl Connection {
             is_multiplexed: AtomicBool::new(false),
             has_flooded: AtomicBool::new(false),
             task: OnceLock::new(),
+            caller: OnceLock::new(),
         }
     }
 
@@ -91,6 +104,19 @@ impl Connection {
     /// Whether it came by a listener that says farewell by `farewell`.
     pub fn leaves_by(&self, farewell: &Arc<Farewell>) -> bool {
         Arc::ptr_eq(&self.farewell, farewell)
+    }
+
+    /// Its requests are taken to come from there.
+    pub fn comes_from(&self, caller: SocketAddr) {
+        if let Ok(forwarded_for) = HeaderValue::try_from(caller.ip().to_string()) {
+            // It is known once, before the first request.
+            let _ = self.caller.set(Caller { text: caller.to_string().into(), forwarded_for });
+        }
+    }
+
+    /// Where its requests come from.
+    pub fn caller(&self) -> Option<&Caller> {
+        self.caller.get()
     }
 
     /// Gives it the task that ends with it.

@@ -4,11 +4,13 @@ use std::fmt;
 use std::time::Duration;
 
 use http::Method;
+use memchr::memmem;
 use pingora::proxy::Session;
 
 use super::context::{RequestContext, Resend};
 use super::target::Deadline;
 use super::wellformed;
+use crate::connection::Connection;
 use crate::rejection::Rejection;
 use crate::telemetry::Metrics;
 
@@ -43,7 +45,7 @@ pub(super) fn record(session: &Session, context: &RequestContext, metrics: &Metr
         correlation_id = context.rejection.as_ref().and_then(|rejection| rejection.correlation_id()),
         connect_error = attempts.connect_error(),
         deadline = attempts.struck().map(Deadline::as_str),
-        address = attempts.address().map(tracing::field::display),
+        address = attempts.address(),
         attempts = attempts.count(),
         connect_ms = attempts.connect_time().map(milliseconds),
         fault = context.fault.as_ref().map(|(source, kind)| format!("{} {}", source.as_str(), kind.as_str())),
@@ -73,9 +75,11 @@ struct Remote<'a>(&'a Session, &'a RequestContext);
 impl fmt::Display for Remote<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(session, context) = self;
-        match context.trail.whence.address.filter(|_| context.trail.whence.proxy().is_some()) {
-            Some(address) => address.fmt(f),
-            None => session.client_addr().map_or(Ok(()), |address| address.fmt(f)),
+        let by_proxy = context.trail.whence.address.filter(|_| context.trail.whence.proxy().is_some());
+        match (by_proxy, Connection::of(session.digest()).and_then(Connection::caller)) {
+            (Some(address), _) => address.fmt(f),
+            (None, Some(caller)) => f.write_str(&caller.text),
+            (None, None) => session.client_addr().map_or(Ok(()), |address| address.fmt(f)),
         }
     }
 }
@@ -87,7 +91,9 @@ fn logged_method(method: &Method) -> &str {
 
 /// The path, never the query, and not at all where it could hold a token.
 fn logged_path<'a>(context: &RequestContext, path: &'a str) -> &'a str {
-    let hides_token = path.len() > MAX_LOGGED_PATH || context.token_a().is_some_and(|token| path.contains(token));
+    // Hardly ever is a path as long as a token, so that the search itself is rarely prepared.
+    let holds = |token: &[u8]| path.len() >= token.len() && memmem::find(path.as_bytes(), token).is_some();
+    let hides_token = path.len() > MAX_LOGGED_PATH || context.token_a().is_some_and(holds);
     if hides_token || path.contains("eyJ") { "(withheld)" } else { path }
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::Method;
 use pingora::http::RequestHeader;
 use tokio::time::Instant;
@@ -46,7 +47,7 @@ pub(super) struct Admission {
     /// What the target gets in place of token A.
     pub(super) credential: Option<Credential>,
     /// Path and query for the target, where these are not what the caller sent.
-    pub(super) path: Option<String>,
+    pub(super) path: Option<Bytes>,
     /// Its place among the requests to the target.
     _permit: Permit,
 }
@@ -66,7 +67,7 @@ pub(super) enum Place<'a> {
     /// To the metadata of a route.
     Metadata(&'a Arc<Route>, &'a ResourceMetadata),
     /// To the target of a route, with this path and query, where they are not the caller's.
-    Target(&'a Arc<Route>, Option<String>),
+    Target(&'a Arc<Route>, Option<Bytes>),
 }
 
 /// What is known of a request by the time it is refused; the log wants it.
@@ -118,7 +119,7 @@ impl Gate {
         &self,
         request: &RequestHeader,
         route: &Arc<Route>,
-        path: Option<String>,
+        path: Option<Bytes>,
         trail: &mut Trail,
         now: Instant,
     ) -> Result<Admission, Rejection> {

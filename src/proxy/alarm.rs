@@ -54,26 +54,41 @@ pub(super) fn set_alarm(alarm: Option<Alarm>) {
     ALARM.set(alarm);
 }
 
-/// A request with its alarm.
-pub(super) struct Watched<F> {
-    request: F,
-    alarm: Option<Alarm>,
-    /// Ready when the alarm goes off; made for the first alarm.
-    clock: Option<Pin<Box<Sleep>>>,
+/// What wakes a task when an alarm is to go off; of use for one request after another. It is set once for many alarms:
+/// one that is set too early for the alarm that there is when it wakes the task is set again then.
+#[derive(Debug, Default)]
+pub struct AlarmClock(Option<Pin<Box<Sleep>>>);
+
+impl AlarmClock {
+    fn poll_until(&mut self, context: &mut Context<'_>, at: Instant) -> Poll<()> {
+        let clock = self.0.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if clock.deadline() > at {
+            clock.as_mut().reset(at);
+        }
+        ready!(clock.as_mut().poll(context));
+        while clock.deadline() < at {
+            clock.as_mut().reset(at);
+            ready!(clock.as_mut().poll(context));
+        }
+        Poll::Ready(())
+    }
 }
 
-impl<F> Watched<F> {
-    pub(super) fn new(request: F) -> Self {
-        Self { request, alarm: None, clock: None }
+/// A request with its alarm.
+pub(super) struct Watched<'a, F> {
+    request: F,
+    alarm: Option<Alarm>,
+    clock: &'a mut AlarmClock,
+}
+
+impl<'a, F> Watched<'a, F> {
+    pub(super) fn new(request: F, clock: &'a mut AlarmClock) -> Self {
+        Self { request, alarm: None, clock }
     }
 
     /// Ready when the alarm goes off, which then is none any more.
     fn poll_alarm(&mut self, context: &mut Context<'_>, at: Instant) -> Poll<()> {
-        let clock = self.clock.get_or_insert_with(|| Box::pin(sleep_until(at)));
-        if clock.deadline() != at {
-            clock.as_mut().reset(at);
-        }
-        ready!(clock.as_mut().poll(context));
+        ready!(self.clock.poll_until(context, at));
         if let Some(alarm) = self.alarm.take() {
             alarm.connection.shut_down();
         }
@@ -81,7 +96,7 @@ impl<F> Watched<F> {
     }
 }
 
-impl<F: Future + Unpin> Future for Watched<F> {
+impl<F: Future + Unpin> Future for Watched<'_, F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
@@ -119,14 +134,35 @@ mod tests {
             set_alarm(None);
             tokio::time::sleep(Duration::from_secs(9)).await;
         });
-        Watched::new(cleared).await;
+        let mut clock = AlarmClock::default();
+        Watched::new(cleared, &mut clock).await;
         assert!(theirs.read(&mut [0]).is_err(), "still open");
         let struck = Box::pin(async move {
             set_alarm(Some(alarm()));
             tokio::time::sleep(Duration::from_secs(9)).await;
         });
-        Watched::new(struck).await;
+        Watched::new(struck, &mut clock).await;
         assert_eq!(theirs.read(&mut [0]).unwrap(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_rings_for_each_alarm_at_its_time_whatever_it_was_set_for_before() {
+        let mut clock = AlarmClock::default();
+        let start = Instant::now();
+        for (set_at, rings_at) in [(0, 500), (500, 700), (700, 720), (5_000, 5_100), (5_100, 5_090 + 1_000)] {
+            tokio::time::sleep_until(start + Duration::from_millis(set_at)).await;
+            let at = start + Duration::from_millis(rings_at);
+            // One that is not waited for, later or earlier than the one that is.
+            let other = start + Duration::from_millis(rings_at + 300 - rings_at % 400);
+            let polled = std::future::poll_fn(|context| Poll::Ready(clock.poll_until(context, other).is_ready())).await;
+            assert!(!polled || other <= Instant::now());
+            std::future::poll_fn(|context| clock.poll_until(context, at)).await;
+            assert_eq!(
+                Instant::now().duration_since(start).as_millis(),
+                u128::from(rings_at.max(set_at)),
+                "{rings_at}"
+            );
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -140,7 +176,8 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(500)).await;
             ALARM.take()
         });
-        let (set, unset) = tokio::join!(Watched::new(set), Watched::new(unset));
+        let (mut one, mut other) = Default::default();
+        let (set, unset) = tokio::join!(Watched::new(set, &mut one), Watched::new(unset, &mut other));
         assert!(set.is_some() && unset.is_none());
     }
 }

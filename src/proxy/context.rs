@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderValue, Version};
+use memchr::memrchr;
 use pingora::{ErrorSource, ErrorType};
 use prometheus::IntGauge;
 use tokio::time::Instant;
@@ -98,10 +99,10 @@ impl RequestContext {
         }
     }
 
-    /// The caller's token A as it stands in the request.
-    pub(super) fn token_a(&self) -> Option<&str> {
-        let value = self.authorization.as_ref()?.to_str().ok()?;
-        value.split_ascii_whitespace().next_back()
+    /// The caller's token A as it stands in the request: what follows the last blank.
+    pub(super) fn token_a(&self) -> Option<&[u8]> {
+        let value = self.authorization.as_ref()?.as_bytes().trim_ascii();
+        value.get(memrchr(b' ', value).map_or(0, |blank| blank + 1)..).filter(|token| !token.is_empty())
     }
 }
 

@@ -76,9 +76,9 @@ fn new_traceparent() -> HeaderValue {
     let (trace_id, span_id) = (fastrand::u128(1..), fastrand::u64(1..));
     let value = header_value(|value| {
         value.extend_from_slice(b"00-");
-        append_hex(value, trace_id, 32);
+        append_hex::<32>(value, trace_id);
         value.extend_from_slice(b"-");
-        append_hex(value, span_id.into(), 16);
+        append_hex::<16>(value, span_id.into());
         value.extend_from_slice(b"-00");
     });
     value.unwrap_or(HeaderValue::from_static("00-00000000000000000000000000000001-0000000000000001-00"))

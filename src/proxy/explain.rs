@@ -153,7 +153,8 @@ impl Gateway {
         let generation = self.generation();
         let (route, path) = match generation.gate.place(request)? {
             Place::Target(route, path) => {
-                (Arc::clone(route), path.unwrap_or_else(|| String::from_utf8_lossy(request.raw_path()).into_owned()))
+                let path = path.as_deref().unwrap_or_else(|| request.raw_path());
+                (Arc::clone(route), String::from_utf8_lossy(path).into_owned())
             }
             Place::Metadata(route, metadata) => {
                 trail.route = Some(Arc::clone(route));

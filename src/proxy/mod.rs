@@ -38,6 +38,7 @@ mod values;
 mod wellformed;
 mod whence;
 
+pub use alarm::AlarmClock;
 pub use background::Background;
 pub use context::RequestContext;
 pub use edge::EdgeSettings;

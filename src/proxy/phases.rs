@@ -106,7 +106,7 @@ impl ProxyHttp for Gateway {
             request.remove_header(&CONNECTION);
             request.remove_header(&UPGRADE);
         }
-        let carrier = context.token_a().and_then(|token| tripwire::carrier(request, token.as_bytes()));
+        let carrier = context.token_a().and_then(|token| tripwire::carrier(request, token));
         if let Some(carrier) = carrier {
             tracing::warn!(
                 %carrier,

@@ -9,7 +9,7 @@ use pingora::protocols::http::v2::server::H2Options;
 use pingora::proxy::HttpProxy;
 use pingora::server::ShutdownWatch;
 
-use super::alarm::Watched;
+use super::alarm::{AlarmClock, Watched};
 use super::gateway::Gateway;
 
 /// Pingora's proxy, whose requests end in time.
@@ -28,8 +28,9 @@ impl Punctual {
         &'a self,
         session: ServerSession,
         shutdown: &'a ShutdownWatch,
+        clock: &'a mut AlarmClock,
     ) -> impl Future<Output = Option<ReusedHttpStream>> + Send + 'a {
-        Watched::new(self.0.process_new_http(session, shutdown))
+        Watched::new(self.0.process_new_http(session, shutdown), clock)
     }
 }
 
@@ -40,7 +41,7 @@ impl HttpServerApp for Punctual {
         session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        self.serve(session, shutdown).await
+        self.serve(session, shutdown, &mut AlarmClock::default()).await
     }
 
     fn h2_options(&self) -> Option<H2Options> {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use http::Uri;
 use http::header::{COOKIE, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::request::Parts;
 use pingora::http::RequestHeader;
@@ -11,6 +12,7 @@ use super::admission::Admission;
 use super::correlation::{Correlation, TRACEPARENT, X_REQUEST_ID};
 use super::whence::{Whence, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PROTO};
 use super::{origin, spelling};
+use crate::connection::Connection;
 
 /// What the target is told about the caller's connection.
 #[derive(Debug, Clone)]
@@ -29,8 +31,9 @@ impl Forwarding {
         let request = session.req_header();
         let authority = || request.uri.authority().and_then(|authority| HeaderValue::from_str(authority.as_str()).ok());
         let host = whence.forwarded_host(&request.headers).or_else(|| request.headers.get(HOST));
+        let caller = Connection::of(session.digest()).and_then(Connection::caller);
         Self {
-            client: whence.forwarded_for(&request.headers),
+            client: whence.forwarded_for(&request.headers, caller.map(|caller| &caller.forwarded_for)),
             scheme: HeaderValue::from_static(origin::scheme(session, whence)),
             host: host.cloned().or_else(authority),
         }
@@ -48,10 +51,16 @@ pub(super) fn prepare(
     correlation: &Correlation,
     forwarding: Forwarding,
 ) -> pingora::Result<()> {
-    if let Some(path) = &admission.path {
-        request.set_raw_path(path.as_bytes())?;
+    let path = admission.path.as_ref().map(|path| (path, Uri::from_maybe_shared(path.clone())));
+    if let Some((path, Err(_))) = path {
+        // What our library calls no path is sent as it came all the same, if Pingora finds a way.
+        request.set_raw_path(path)?;
     }
-    change_headers(request, |headers| {
+    change_parts(request, |parts| {
+        if let Some((_, Ok(path))) = path {
+            parts.uri = path;
+        }
+        let headers = &mut parts.headers;
         headers.reserve(OUR_OWN);
         let credential = admission.credential.as_ref().map(|credential| &credential.token);
         remove_claims(headers, credential.map(|token| token.header_name()));
@@ -78,15 +87,15 @@ pub(super) fn prepare(
 
 /// Forgets how the caller spelled the names of its headers. The copy of the request that is sent costs less then.
 pub(super) fn forget_spelling(request: &mut RequestHeader) {
-    change_headers(request, |_| ());
+    change_parts(request, |_| ());
 }
 
 /// Pingora keeps the names as the caller spelled them beside the headers, and pays for it with each change of one. There
 /// is no other way around that than by the parts that a request is made of.
-fn change_headers(request: &mut RequestHeader, change: impl FnOnce(&mut HeaderMap)) {
+fn change_parts(request: &mut RequestHeader, change: impl FnOnce(&mut Parts)) {
     let nothing = http::Request::new(()).into_parts().0;
     let mut parts = Parts::from(std::mem::replace(request, nothing.into()));
-    change(&mut parts.headers);
+    change(&mut parts);
     *request = parts.into();
 }
 
@@ -196,7 +205,7 @@ mod tests {
         ] {
             request.insert_header(name, "v").unwrap();
         }
-        change_headers(&mut request, |headers| remove_claims(headers, None));
+        change_parts(&mut request, |parts| remove_claims(&mut parts.headers, None));
         let mut left: Vec<_> = request.headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["content-length", "my_header", "x-request-id"]);

@@ -6,8 +6,14 @@ use std::borrow::Cow;
 /// The name with `-` for everything that such servers take for the same, and without what they may cut off at its ends.
 /// Nothing is allocated for a name of letters, digits and single `-` alone.
 pub(super) fn plain(name: &str) -> Cow<'_, str> {
+    let bytes = name.as_bytes();
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+    let has_ends = |ends: [Option<&u8>; 2]| ends.into_iter().flatten().all(u8::is_ascii_alphanumeric);
+    if bytes.iter().all(is_plain) && has_ends([bytes.first(), bytes.last()]) {
+        return Cow::Borrowed(name);
+    }
     let trimmed = name.trim_matches(|c: char| !c.is_ascii_alphanumeric());
-    if trimmed.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+    if trimmed.bytes().all(|byte| is_plain(&byte)) {
         return Cow::Borrowed(trimmed);
     }
     Cow::Owned(trimmed.replace(|c: char| !c.is_ascii_alphanumeric(), "-"))

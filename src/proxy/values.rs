@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use http::HeaderValue;
 
 thread_local! {
@@ -10,25 +10,32 @@ thread_local! {
     static PIECE: RefCell<BytesMut> = RefCell::new(BytesMut::new());
 }
 
-/// The value that `write` appends, at most [`LONGEST`] bytes for no more memory than that. Nothing where it is no header
-/// value.
-pub(super) fn header_value(write: impl FnOnce(&mut BytesMut)) -> Option<HeaderValue> {
-    let bytes = PIECE.with_borrow_mut(|piece| {
+/// The bytes that `write` appends, at most [`LONGEST`] for no more memory than that.
+pub(super) fn bytes(write: impl FnOnce(&mut BytesMut)) -> Bytes {
+    PIECE.with_borrow_mut(|piece| {
         if piece.capacity() < LONGEST {
             *piece = BytesMut::with_capacity(PIECE_LENGTH);
         }
         write(piece);
         piece.split().freeze()
-    });
-    HeaderValue::from_maybe_shared(bytes).ok()
+    })
 }
 
-/// Appends `digits` hexadecimal digits of a number, the last ones.
-pub(super) fn append_hex(to: &mut BytesMut, number: u128, digits: u32) {
-    for digit in (0..digits).rev() {
-        let nibble = u8::try_from((number >> (4 * digit)) & 0xf).unwrap_or(0);
-        to.extend_from_slice(&[if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble }]);
+/// The value that `write` appends, as [`bytes`] do. Nothing where it is no header value.
+pub(super) fn header_value(write: impl FnOnce(&mut BytesMut)) -> Option<HeaderValue> {
+    HeaderValue::from_maybe_shared(bytes(write)).ok()
+}
+
+/// Appends a number in hexadecimal, with all `DIGITS` of its last digits.
+pub(super) fn append_hex<const DIGITS: usize>(to: &mut BytesMut, number: u128) {
+    let mut text = [0; DIGITS];
+    let mut rest = number;
+    for digit in text.iter_mut().rev() {
+        let nibble = (rest & 0xf) as u8;
+        *digit = if nibble < 10 { b'0' + nibble } else { b'a' - 10 + nibble };
+        rest >>= 4;
     }
+    to.extend_from_slice(&text);
 }
 
 /// The longest value that is expected, in bytes.
@@ -55,10 +62,10 @@ mod tests {
 
     #[test]
     fn numbers_are_hexadecimal_and_of_one_length() {
-        for (number, digits, text) in [(0xdead_beef, 8, "deadbeef"), (1, 4, "0001"), (0x1_2345, 4, "2345")] {
-            assert_eq!(header_value(|piece| append_hex(piece, number, digits)).unwrap(), text);
-        }
-        let largest = header_value(|piece| append_hex(piece, u128::MAX, 32)).unwrap();
+        assert_eq!(header_value(|piece| append_hex::<8>(piece, 0xdead_beef)).unwrap(), "deadbeef");
+        assert_eq!(header_value(|piece| append_hex::<4>(piece, 1)).unwrap(), "0001");
+        assert_eq!(header_value(|piece| append_hex::<4>(piece, 0x1_2345)).unwrap(), "2345");
+        let largest = header_value(|piece| append_hex::<32>(piece, u128::MAX)).unwrap();
         assert_eq!(largest, "f".repeat(32));
     }
 }

@@ -48,9 +48,13 @@ impl Whence {
         self.peer.filter(|_| self.by_proxy)
     }
 
-    /// `X-Forwarded-For` as the target gets it: from the caller's address to that of our peer.
-    pub(super) fn forwarded_for(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+    /// `X-Forwarded-For` as the target gets it: from the caller's address to that of our peer, which is `alone` where
+    /// that has been written already.
+    pub(super) fn forwarded_for(&self, headers: &HeaderMap, alone: Option<&HeaderValue>) -> Option<HeaderValue> {
         let peer = self.peer?;
+        if let (0, Some(alone)) = (self.vouched, alone) {
+            return Some(alone.clone());
+        }
         let mut chain: Vec<_> = hops(headers).map_while(address).take(self.vouched).collect();
         chain.reverse();
         header_value(|value| {
@@ -114,7 +118,7 @@ mod tests {
             ["10.0.0.0/8", "fd00::/8"].iter().map(|text| text.parse::<Network>().unwrap()).collect();
         let headers = headers(lines);
         let whence = Whence::of(Some(peer.parse().unwrap()), &headers, &trusted);
-        let chain = whence.forwarded_for(&headers).unwrap();
+        let chain = whence.forwarded_for(&headers, None).unwrap();
         (whence.address.unwrap().to_string(), chain.to_str().unwrap().to_owned())
     }
 

@@ -2,27 +2,20 @@
 
 /// Whether [`forwarded_path`] would be `as_it_came`, path and query as the request has them.
 pub fn is_forwarded_path(as_it_came: &str, base: &str, rest: &str, query: Option<&str>) -> bool {
+    let parts = forwarded_parts(base, rest, query);
+    parts.iter().try_fold(as_it_came, |behind, part| behind.strip_prefix(part)) == Some("")
+}
+
+/// What [`forwarded_path`] is put together from.
+pub fn forwarded_parts<'a>(base: &'a str, rest: &'a str, query: Option<&'a str>) -> [&'a str; 4] {
     let base = if rest.is_empty() { base } else { base.trim_end_matches('/') };
-    let behind = as_it_came.strip_prefix(base).and_then(|behind| behind.strip_prefix(rest));
-    behind.is_some_and(|behind| match query {
-        Some(query) => behind.strip_prefix('?') == Some(query),
-        None => behind.is_empty(),
-    })
+    [base, rest, query.map_or("", |_| "?"), query.unwrap_or_default()]
 }
 
 /// The request's path with the route's prefix replaced by `base`, the target's own path. `rest` is what the route did not
 /// cover: empty, or beginning with `/`.
 pub fn forwarded_path(base: &str, rest: &str, query: Option<&str>) -> String {
-    let base = if rest.is_empty() { base } else { base.trim_end_matches('/') };
-    let query_length = query.map_or(0, |query| query.len() + 1);
-    let mut path = String::with_capacity(base.len() + rest.len() + query_length);
-    path.push_str(base);
-    path.push_str(rest);
-    if let Some(query) = query {
-        path.push('?');
-        path.push_str(query);
-    }
-    path
+    forwarded_parts(base, rest, query).concat()
 }
 
 #[cfg(test)]

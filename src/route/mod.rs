@@ -15,7 +15,7 @@ mod table;
 mod tree;
 mod well_known;
 
-pub use forward::{forwarded_path, is_forwarded_path};
+pub use forward::{forwarded_parts, forwarded_path, is_forwarded_path};
 pub use host::{HostError, HostName, HostPattern};
 pub use likeness::{HostFit, Likeness};
 pub use path::{PathError, RequestTarget};

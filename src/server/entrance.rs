@@ -24,7 +24,7 @@ use super::supervised::Supervised;
 use super::tls::Tls;
 use crate::connection::{Connection, Limits};
 use crate::network::Networks;
-use crate::proxy::Punctual;
+use crate::proxy::{AlarmClock, Punctual};
 
 /// What new connections of a listener meet.
 pub(super) struct Entrance {
@@ -72,6 +72,7 @@ impl Entrance {
         // An IPv6 socket sees IPv4 callers as ::ffff:192.0.2.1.
         caller.set_ip(caller.ip().to_canonical());
         let _place = self.place(&arrival.room, caller)?;
+        arrival.connection.comes_from(caller);
         let (connection, proxy) = (&arrival.connection, self.proxies.of(arrival.worker));
         let mut shutdown = arrival.listener.shutdown.subscribe();
         if *shutdown.borrow() {
@@ -141,7 +142,8 @@ async fn speak_http1(proxy: &Arc<Punctual>, mut session: ServerSession, connecti
     let staying = STAYING.subscribe();
     // Without a time of Pingora's: the connection has its own.
     session.set_keepalive(Some(0));
-    while let Some(reused) = proxy.serve(session, &staying).await {
+    let mut clock = AlarmClock::default();
+    while let Some(reused) = proxy.serve(session, &staying, &mut clock).await {
         connection.wait();
         let (stream, settings) = reused.consume();
         session = ServerSession::new_http1(stream);

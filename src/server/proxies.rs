@@ -32,7 +32,7 @@ impl Proxies {
 
 impl fmt::Debug for Proxies {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Proxies").field("workers", &(1 + self.others.len())).finish()
+        f.debug_struct("Proxies").field("workers", &(1 + self.others.len())).finish_non_exhaustive()
     }
 }
 

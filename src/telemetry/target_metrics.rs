@@ -144,6 +144,11 @@ impl TargetMetrics {
 }
 
 impl AddressHealth {
+    /// The address, with its port.
+    pub fn address(&self) -> &str {
+        &self.labels[1]
+    }
+
     /// Whether requests go there.
     pub fn set(&self, is_healthy: bool) {
         let [target, address] = &self.labels;

@@ -302,8 +302,8 @@ impl Attempts {
     }
 
     /// The address of the last attempt.
-    pub(in crate::proxy) fn address(&self) -> Option<std::net::SocketAddr> {
-        self.destination().map(|destination| destination.socket)
+    pub(in crate::proxy) fn address(&self) -> Option<&str> {
+        self.destination().map(|destination| destination.health.address())
     }
 
     fn destination(&self) -> Option<&Arc<Destination>> {

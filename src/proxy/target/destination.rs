@@ -31,7 +31,7 @@ pub(super) struct Destination {
     is_on_trial: AtomicBool,
     /// Whether the health check has found it unwell.
     is_unwell: AtomicBool,
-    health: AddressHealth,
+    pub(super) health: AddressHealth,
     metrics: Arc<TargetMetrics>,
 }
 

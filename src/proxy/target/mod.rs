@@ -14,9 +14,11 @@ mod settings;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::HeaderValue;
 
-use crate::route::{RequestTarget, forwarded_path, is_forwarded_path};
+use crate::proxy::values;
+use crate::route::{RequestTarget, forwarded_parts, is_forwarded_path};
 
 pub(super) use attempts::{Attempts, Deadline, Repeatable};
 pub(super) use backend::{Backend, Backends};
@@ -53,10 +55,12 @@ impl Target {
 
     /// The path and query of a request, with the first `covered` bytes of its path replaced by the target's own path;
     /// nothing where that makes no difference to `as_it_came`.
-    pub(super) fn path_for(&self, request: &RequestTarget<'_>, covered: usize, as_it_came: &str) -> Option<String> {
+    pub(super) fn path_for(&self, request: &RequestTarget<'_>, covered: usize, as_it_came: &str) -> Option<Bytes> {
         let (rest, query) = (request.rest(covered), request.query());
         let is_same = is_forwarded_path(as_it_came, &self.path, rest, query);
-        (!is_same).then(|| forwarded_path(&self.path, rest, query))
+        let parts = || forwarded_parts(&self.path, rest, query);
+        (!is_same)
+            .then(|| values::bytes(|path| parts().iter().for_each(|part| path.extend_from_slice(part.as_bytes()))))
     }
 }
 
@@ -89,7 +93,7 @@ mod tests {
         ] {
             let parsed = RequestTarget::parse(request.as_bytes()).unwrap();
             let path = target("h", 80, false, base).path_for(&parsed, "/api".len(), request);
-            assert_eq!(path.as_deref(), expected, "{base} {request}");
+            assert_eq!(path.as_deref(), expected.map(str::as_bytes), "{base} {request}");
         }
     }
 
