@@ -70,6 +70,7 @@ fn is_token68(token: &[u8]) -> bool {
 }
 
 /// The characters of a `token68` before its padding: letters, digits, and `-._~+/`.
+#[expect(clippy::needless_bitwise_bool, reason = "without branches, many bytes are looked at at once")]
 fn is_token68_byte(byte: u8) -> bool {
     let is_letter = (byte | 0x20).wrapping_sub(b'a') < 26;
     let is_digit_or_sign = byte.wrapping_sub(b'-') < 13; // - . / 0 to 9
