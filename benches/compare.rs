@@ -66,6 +66,7 @@ fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--serve", "bare", address, target] => bare::serve(address, target),
+        ["--serve", "bare-pingora-server", address, target] => bare::serve_as_pingora_does(address, target),
         ["--serve", "sidecar", address, least, file] => sidecar::serve(address, least, file),
         _ => compare(&arguments),
     }

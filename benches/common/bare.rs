@@ -3,13 +3,15 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora::Result;
 use pingora::apps::ServerApp as _;
 use pingora::modules::http::HttpModules;
 use pingora::protocols::l4::stream::Stream;
-use pingora::proxy::{HttpProxy, ProxyHttp, Session, http_proxy};
+use pingora::proxy::{HttpProxy, ProxyHttp, Session, http_proxy, http_proxy_service};
+use pingora::server::Server;
 use pingora::server::configuration::ServerConf;
 use pingora::upstreams::peer::HttpPeer;
 use tokio::net::{TcpSocket, TcpStream};
@@ -18,13 +20,47 @@ use tokio::sync::watch;
 
 /// A Pingora proxy to `target`. What could make it slower or faster than the program for another reason than its work is
 /// as there: a worker for each core with an event loop and a pool of target connections of its own, connections dealt
-/// out evenly among them, the allocator, the profile of the compiler, the backlog, and no module of Pingora in use. With
-/// the one pool of threads that Pingora has by default it would cost more.
+/// out evenly among them, the allocator, the profile of the compiler, the backlog, and no module of Pingora in use.
 pub fn serve(address: &str, target: &str) {
+    serve_peer(address, &peer(target));
+}
+
+/// As [`serve`], with time-outs towards the target as the program has them: what these cost is Pingora's.
+pub fn serve_with_timeouts(address: &str, target: &str) {
+    let mut peer = peer(target);
+    let options = &mut peer.options;
+    options.connection_timeout = Some(Duration::from_secs(5));
+    options.total_connection_timeout = Some(Duration::from_secs(5));
+    options.read_timeout = Some(Duration::from_mins(1));
+    options.write_timeout = Some(Duration::from_mins(1));
+    options.idle_timeout = Some(Duration::from_secs(30));
+    serve_peer(address, &peer);
+}
+
+/// As Pingora's own server runs a proxy by default: threads that take work from each other, and one pool of connections.
+pub fn serve_as_pingora_does(address: &str, target: &str) {
+    let mut server = Server::new(None).unwrap();
+    let conf = ServerConf {
+        threads: thread::available_parallelism().map_or(1, usize::from),
+        upstream_keepalive_pool_size: 4096,
+        ..ServerConf::default()
+    };
+    server.configuration = Arc::new(conf);
+    server.bootstrap();
+    let mut service = http_proxy_service(&server.configuration, Bare(peer(target)));
+    service.add_tcp(address);
+    server.add_service(service);
+    server.run_forever();
+}
+
+fn peer(target: &str) -> HttpPeer {
+    HttpPeer::new(target.parse::<SocketAddr>().unwrap(), false, String::new())
+}
+
+fn serve_peer(address: &str, peer: &HttpPeer) {
     let address: SocketAddr = address.parse().unwrap();
-    let target: SocketAddr = target.parse().unwrap();
     let cores = thread::available_parallelism().map_or(1, usize::from);
-    let workers: Vec<_> = (0..cores).map(|_| (worker(), Arc::new(proxy(target)))).collect();
+    let workers: Vec<_> = (0..cores).map(|_| (worker(), Arc::new(proxy(peer.clone())))).collect();
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async move {
         let socket = TcpSocket::new_v4().unwrap();
@@ -46,9 +82,9 @@ fn worker() -> Handle {
     event_loop
 }
 
-fn proxy(target: SocketAddr) -> HttpProxy<Bare> {
+fn proxy(peer: HttpPeer) -> HttpProxy<Bare> {
     let conf = ServerConf { upstream_keepalive_pool_size: 4096, threads: 1, ..ServerConf::default() };
-    http_proxy(&Arc::new(conf), Bare(HttpPeer::new(target, false, String::new())))
+    http_proxy(&Arc::new(conf), Bare(peer))
 }
 
 async fn speak(proxy: Arc<HttpProxy<Bare>>, stream: std::net::TcpStream) {

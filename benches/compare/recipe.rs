@@ -58,8 +58,18 @@ pub fn obo_proxy() -> Recipe {
 }
 
 /// All others.
-pub fn others() -> [Recipe; 8] {
-    [bare(), nginx(), nginx_with_sidecar(), haproxy(), haproxy_with_jwt(), envoy(), traefik(), caddy()]
+pub fn others() -> [Recipe; 9] {
+    [
+        bare(),
+        bare_as_pingora_does(),
+        nginx(),
+        nginx_with_sidecar(),
+        haproxy(),
+        haproxy_with_jwt(),
+        envoy(),
+        traefik(),
+        caddy(),
+    ]
 }
 
 fn bare() -> Recipe {
@@ -74,6 +84,15 @@ fn bare() -> Recipe {
         log: Log::None,
         sends: Credential::TokenA,
         asks_sidecar: false,
+    }
+}
+
+fn bare_as_pingora_does() -> Recipe {
+    Recipe {
+        name: "bare Pingora, its own server",
+        slug: "bare-pingora-server",
+        arguments: &["--serve", "bare-pingora-server", "@listen@", "@target@"],
+        ..bare()
     }
 }
 

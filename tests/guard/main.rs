@@ -1,5 +1,5 @@
-//! Guards what a warm request allocates: counted in the program and in a Pingora proxy that only forwards; the
-//! difference is our own. A binary of its own because it counts by its global allocator, and without the test harness
+//! Guards what a warm request allocates: counted in the program and in a Pingora proxy that only forwards, with the same
+//! time-outs; the difference is our own. A binary of its own because it counts by its global allocator, and without the test harness
 //! because its children are this very binary.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a test prints its verdict, a child its counts")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test ends where it cannot go on")]
@@ -44,7 +44,7 @@ fn main() {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--serve", "bare", address, target] => {
             counted::answer_on_standard_error(ALLOCATOR);
-            bare::serve(address, target);
+            bare::serve_with_timeouts(address, target);
         }
         ["--serve", "obo", configuration] => {
             counted::answer_on_standard_error(ALLOCATOR);
