@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 
 use http::Uri;
-use http::header::{COOKIE, HOST, HeaderMap, HeaderName, HeaderValue};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName,
+    HeaderValue, USER_AGENT,
+};
 use http::request::Parts;
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
@@ -115,8 +118,11 @@ fn join_cookies(headers: &mut HeaderMap) {
 fn remove_claims(headers: &mut HeaderMap, ours: Option<&HeaderName>) {
     let spelled = ours.map_or(Cow::Borrowed(""), |ours| spelling::plain(ours.as_str()));
     let is_unwanted = |name: &&HeaderName| {
+        if HARMLESS.contains(name) {
+            return false;
+        }
         let text = name.as_str();
-        // Most names need no second look.
+        // Most others need no second look.
         let may_be = spelling::first_letter(text)
             .is_some_and(|first| FIRST_LETTERS.contains(&first) || spelled.as_bytes().first() == Some(&first));
         may_be && ours != Some(*name) && {
@@ -137,6 +143,10 @@ fn is_claim(name: &str, plain: &str) -> bool {
         || CLAIM_PREFIXES.iter().any(|prefix| plain.starts_with(prefix))
         || plain != name && FRAMING.contains(&plain)
 }
+
+/// What nearly every request has.
+const HARMLESS: [HeaderName; 8] =
+    [HOST, USER_AGENT, ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONTENT_TYPE, CONTENT_LENGTH, COOKIE];
 
 /// What all of the names begin with that are looked for.
 const FIRST_LETTERS: &[u8] = b"acfhprtx";
@@ -227,6 +237,7 @@ mod tests {
 
     #[test]
     fn what_is_looked_for_begins_as_it_is_said_to() {
+        assert!(!HARMLESS.iter().any(|name| is_claim(name.as_str(), &spelling::plain(name.as_str()))));
         for name in CLAIMS.iter().chain(&CLAIM_PREFIXES).chain(&FRAMING) {
             assert!(FIRST_LETTERS.contains(&name.as_bytes()[0]), "{name}");
         }
