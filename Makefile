@@ -16,7 +16,6 @@ lint: setup
 # Figures are written to benches/results.
 bench: setup setup-bench setup-valgrind
 	cargo bench --locked --bench compare
-	cargo bench --locked --bench warm
 	cargo bench --locked --bench instructions
 	cargo bench --locked --bench micro
 	cargo bench --locked --bench scale

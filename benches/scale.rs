@@ -42,6 +42,8 @@ mod routes;
 mod scene;
 #[path = "scale/start.rs"]
 mod start;
+#[path = "common/statistics.rs"]
+mod statistics;
 #[path = "common/system.rs"]
 mod system;
 #[path = "scale/tokens.rs"]

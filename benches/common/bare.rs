@@ -107,6 +107,3 @@ impl ProxyHttp for Bare {
         Ok(Box::new(self.0.clone()))
     }
 }
-
-/// Both have.
-pub const WORKERS: &str = "one for each core";

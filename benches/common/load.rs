@@ -87,19 +87,6 @@ impl Caller {
     }
 }
 
-/// Has every caller send the same request again and again for some time.
-pub async fn run_for(callers: &mut [Caller], request: &[u8], time: Duration) -> Vec<Duration> {
-    let end = Instant::now() + time;
-    let runs = callers.iter_mut().map(async |caller| {
-        let mut latencies = Vec::with_capacity(1 << 16);
-        while Instant::now() < end {
-            latencies.push(caller.call(request).await);
-        }
-        latencies
-    });
-    join_all(runs).await.concat()
-}
-
 /// Has all callers take turns for some time, and all requests as well, with so many requests under way at once as there
 /// are `lanes`.
 pub async fn run_in_turn(callers: &mut [Caller], requests: &[Vec<u8>], lanes: usize, time: Duration) -> Vec<Duration> {
@@ -113,19 +100,6 @@ pub async fn run_in_turn(callers: &mut [Caller], requests: &[Vec<u8>], lanes: us
             latencies.push(callers[caller].call(&requests[request]).await);
             caller = (caller + 1) % callers.len();
             request = (request + 1) % requests.len();
-        }
-        latencies
-    });
-    join_all(runs).await.concat()
-}
-
-/// Has the callers share out the requests between them.
-pub async fn run_each(callers: &mut [Caller], requests: &[Vec<u8>]) -> Vec<Duration> {
-    let share = requests.len().div_ceil(callers.len());
-    let runs = callers.iter_mut().zip(requests.chunks(share)).map(async |(caller, requests)| {
-        let mut latencies = Vec::new();
-        for request in requests {
-            latencies.push(caller.call(request).await);
         }
         latencies
     });

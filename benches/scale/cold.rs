@@ -6,13 +6,13 @@ use std::time::Instant;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use super::cost::{median, micros};
 use super::load::{self, Caller};
 use super::message::Reader;
 use super::program::Program;
 use super::provider::{CLIENT, TENANT};
 use super::report::Section;
 use super::scene::Scene;
+use super::statistics::{median, micros};
 
 pub async fn measure(scene: &Scene) -> Section {
     let mut section = Section::new(

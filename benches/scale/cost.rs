@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::load::{self, Caller};
 use super::proxy::Proxy;
+use super::statistics::{median, micros, quantile, sorted};
 
 /// The median over rounds.
 #[derive(Debug, Clone, Copy)]
@@ -52,31 +53,16 @@ impl Cost {
         Self {
             cpu: micros(cpu) / count,
             per_second: count / took.as_secs_f64(),
-            p50: sorted[sorted.len() / 2],
-            p99: sorted[sorted.len() * 99 / 100],
+            p50: quantile(&sorted, 0.5),
+            p99: quantile(&sorted, 0.99),
         }
     }
-}
-
-pub fn micros(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e6
 }
 
 pub fn millis(time: Duration) -> f64 {
     time.as_secs_f64() * 1e3
 }
 
-pub fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let sorted = sorted(values);
-    sorted[sorted.len() / 2]
-}
-
 pub fn most(values: impl Iterator<Item = f64>) -> f64 {
     values.fold(0.0, f64::max)
-}
-
-fn sorted(values: impl Iterator<Item = f64>) -> Vec<f64> {
-    let mut values: Vec<_> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values
 }

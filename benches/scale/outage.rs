@@ -5,12 +5,13 @@ use std::time::Instant;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use super::cost::{median, millis, most};
+use super::cost::{millis, most};
 use super::load;
 use super::message::Reader;
 use super::program::Program;
 use super::report::Section;
 use super::scene::{LANES, Scene};
+use super::statistics::median;
 
 pub async fn measure(scene: &Scene) -> Section {
     let mut section = Section::new(

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 
-use super::cost::{median, millis, most};
+use super::cost::{millis, most};
 use super::load::{self, Caller};
 use super::program::Program;
 use super::report::Section;
 use super::routes::{many, path};
 use super::scene::Scene;
+use super::statistics::median;
 
 pub async fn measure(scene: &Scene) -> Section {
     let mut section = Section::new(

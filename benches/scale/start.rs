@@ -1,10 +1,11 @@
 //! The start of the program.
 #![expect(clippy::cast_precision_loss, reason = "counts and bytes are far below 2^52")]
 
-use super::cost::{median, millis, most};
+use super::cost::{millis, most};
 use super::program::Program;
 use super::report::Section;
 use super::scene::Scene;
+use super::statistics::median;
 
 pub async fn measure(scene: &Scene) -> Section {
     let mut section = Section::new(

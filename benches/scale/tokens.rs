@@ -16,13 +16,14 @@ pub async fn measure(scene: &Scene) -> Section {
          with one caller, over the number of callers.",
     );
     let program = Program::start("tokens", &scene.provider, &scene.route(), &[]).await;
-    let mut callers = load::connect(&program.proxy.address, LANES).await;
     let (mut cached, mut first) = (0, None);
     let mut asked = Vec::new();
     for tokens in steps(&[1, 1_000, 100_000, 1_000_000], scene.plan.tokens) {
         asked.extend(fill(scene, &program, cached..tokens, scene.plan.tokens.div_ceil(KEPT)).await);
         cached = tokens;
         fastrand::shuffle(&mut asked);
+        // Connections of the step before have been unused for longer than they may be.
+        let mut callers = load::connect(&program.proxy.address, LANES).await;
         let cost = scene.plan.rounds.run(&program.proxy, &mut callers, &asked, LANES).await;
         section.row(format!("CPU per request, {tokens} tokens"), cost.cpu, "µs");
         let memory = program.proxy.memory() as f64;
