@@ -32,12 +32,13 @@ use self::load::{Caller, Target};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// The most that our own code may allocate for a warm request, with everything on. What it does today: lower it with
-/// every allocation that goes. The goal is 3.
-const LIMIT: f64 = 9.0;
+/// The most that our own code may allocate for a warm request, with everything on. Today it is six, and up to one more
+/// beside requests where they are slow: lower it with every allocation that goes. The goal is 3.
+const LIMIT: f64 = 7.0;
 
-/// Enough that what happens beside requests (timers, the writer of the log) is lost in rounding.
+/// In each window; enough that what happens beside requests (timers, the writer of the log) is lost in rounding.
 const REQUESTS: u32 = 500;
+const WINDOWS: u32 = 4;
 
 fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -83,14 +84,19 @@ async fn guard() {
     println!("test {NAME} ... ok");
 }
 
-/// Between the first `REQUESTS`, after which buffers and tables have their size, and twice as many more.
+/// After the first `REQUESTS`, by which buffers and tables have their size: the least of some windows of as many more. What
+/// happens beside requests only adds to a window, more of it where the machine is busy.
 async fn per_request(mut proxy: Counted, request: &[u8]) -> Counts {
     let mut caller = proxy.caller(request).await;
     call(&mut caller, request, REQUESTS).await;
-    let before = proxy.counts();
-    call(&mut caller, request, 2 * REQUESTS).await;
-    let after = proxy.counts();
-    after.since(before, 2 * REQUESTS)
+    let mut least = Counts { calls: f64::INFINITY, bytes: f64::INFINITY };
+    for _ in 0..WINDOWS {
+        let before = proxy.counts();
+        call(&mut caller, request, REQUESTS).await;
+        let window = proxy.counts().since(before, REQUESTS);
+        least = if window.calls < least.calls { window } else { least };
+    }
+    least
 }
 
 async fn call(caller: &mut Caller, request: &[u8], count: u32) {
