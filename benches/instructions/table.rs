@@ -81,7 +81,7 @@ impl Table {
     }
 }
 
-fn each<'a, T>(of: &'a HashMap<String, T>, value: fn(&T) -> u64) -> impl Iterator<Item = (&'a str, u64)> {
+fn each<T>(of: &HashMap<String, T>, value: fn(&T) -> u64) -> impl Iterator<Item = (&str, u64)> {
     of.iter().map(move |(name, cost)| (name.as_str(), value(cost)))
 }
 

@@ -54,7 +54,7 @@ async fn latencies(scene: &Scene, caller: &mut Caller, path: &str, name: &str, c
         let request = load::request_to(path, &scene.provider.mint(&format!("{name}-{n}")));
         latencies.push(micros(caller.call(&request).await));
     }
-    median(latencies.into_iter())
+    median(latencies)
 }
 
 async fn repeated(caller: &mut Caller, request: &[u8], count: usize) -> f64 {
@@ -63,7 +63,7 @@ async fn repeated(caller: &mut Caller, request: &[u8], count: usize) -> f64 {
     for _ in 0..count {
         latencies.push(micros(caller.call(request).await));
     }
-    median(latencies.into_iter())
+    median(latencies)
 }
 
 /// The median time of an exchange with the identity provider without the proxy.
@@ -89,7 +89,7 @@ async fn provider(scene: &Scene, count: usize) -> f64 {
         assert_eq!(reader.message(&mut stream).await.unwrap().status(), 200);
         latencies.push(micros(started.elapsed()));
     }
-    median(latencies.into_iter())
+    median(latencies)
 }
 
 const WARMING_UP: usize = 20;

@@ -21,6 +21,6 @@ pub async fn measure(scene: &Scene) -> Section {
     }
     section.goal("ready after, median", median(times.iter().copied()), "ms", 100.0);
     section.row("ready after, slowest", most(times.iter().copied()), "ms");
-    section.goal("resident memory", median(memory.into_iter()), "MB", 25.0);
+    section.goal("resident memory", median(memory), "MB", 25.0);
     section
 }
