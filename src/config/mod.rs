@@ -123,12 +123,13 @@ fn parse_into(
     let mut document = document::parse(text, findings)?;
     environment::replace(&mut document, env, findings);
     let schema = schema();
-    structure::check(&document, &schema, findings);
+    let is_sound = structure::check(&document, &schema, findings);
     let declared = document.key("identities").key_names();
-    let sound = structure::sound_parts(&document, &schema);
-    let file = mirror(&sound, findings)?;
+    let parts = (!is_sound).then(|| structure::sound_parts(&document, &schema));
+    let sound = parts.as_ref().unwrap_or(&document);
+    let file = mirror(sound, findings)?;
     let surroundings = check::Surroundings { base_dir, variable: env };
-    check::settings(file, &sound, &declared, surroundings, findings)
+    check::settings(file, sound, &declared, surroundings, findings)
 }
 
 /// The values as the types of the file. After the structural check this fails only where that check has found a

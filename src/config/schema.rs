@@ -74,8 +74,12 @@ impl<'a> Rule<'a> {
     }
 
     fn referred(self) -> Option<&'a Value> {
-        let reference = self.schema.get("$ref")?.as_str()?;
-        self.root.pointer(reference.strip_prefix('#')?)
+        let reference = self.schema.get("$ref")?.as_str()?.strip_prefix('#')?;
+        // Every value of the file is held against what a few references lead to: most without reading them as pointers.
+        match reference.strip_prefix("/$defs/") {
+            Some(name) if !name.contains(['/', '~']) => self.root.get("$defs")?.get(name),
+            _ => self.root.pointer(reference),
+        }
     }
 }
 

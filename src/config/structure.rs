@@ -8,9 +8,12 @@ use super::document::{Key, Kind, Node};
 use super::findings::{Findings, nearest, quoted, quoted_choice, suggestion};
 use super::schema::Rule;
 
-/// Reports everything in `document` that `schema` does not admit.
-pub(super) fn check(document: &Node, schema: &Value, findings: &mut Findings) {
-    Checker { findings, sound: true }.value(document, Rule::root(schema));
+/// Reports everything in `document` that `schema` does not admit; tells whether there is nothing of the kind, and nothing
+/// that has been reported before.
+pub(super) fn check(document: &Node, schema: &Value, findings: &mut Findings) -> bool {
+    let mut checker = Checker { findings, sound: true };
+    checker.value(document, Rule::root(schema));
+    checker.sound
 }
 
 /// The document without the parts that have findings, so that the rest can be checked further: top-level keys, and

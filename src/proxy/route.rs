@@ -118,10 +118,14 @@ impl Route {
 
     /// Whether it is what these settings and this very party would make. Where it stands in the file is no matter.
     pub(super) fn is_made_of(&self, settings: &RouteSettings, party: &Party) -> bool {
-        let (line, identity) = (settings.line, settings.identity);
+        let RouteSettings { name, line: _, pattern, target, identity: _, users, apps, metadata, max_body, rate_limits } =
+            settings;
+        let own = &self.settings;
         // The same identity is the same party; its position in the file may have changed.
         Arc::ptr_eq(&self.identity, &party.identity)
-            && RouteSettings { line, identity, ..self.settings.clone() } == *settings
+            && (&own.name, &own.pattern, &own.target) == (name, pattern, target)
+            && (&own.users, &own.apps, &own.metadata) == (users, apps, metadata)
+            && (&own.max_body, &own.rate_limits) == (max_body, rate_limits)
     }
 
     /// Whether it takes a body of this many bytes.

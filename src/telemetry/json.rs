@@ -20,11 +20,15 @@ pub(super) fn append(line: &mut Vec<u8>, event: &Event<'_>) {
 struct Members<'a>(&'a mut Vec<u8>);
 
 impl Members<'_> {
-    fn add(&mut self, field: &Field, value: &(impl Serialize + ?Sized)) {
+    fn name(&mut self, field: &Field) {
         self.0.extend_from_slice(b",\"");
         // The names are our own, and words.
         self.0.extend_from_slice(field.name().as_bytes());
         self.0.extend_from_slice(b"\":");
+    }
+
+    fn add(&mut self, field: &Field, value: &(impl Serialize + ?Sized)) {
+        self.name(field);
         let before = self.0.len();
         if serde_json::to_writer(&mut *self.0, value).is_err() {
             self.0.truncate(before);
@@ -55,6 +59,18 @@ impl Visit for Members<'_> {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.add(field, value);
+        if !value.bytes().fold(true, |all, byte| all & stands_for_itself(byte)) {
+            return self.add(field, value);
+        }
+        self.name(field);
+        self.0.push(b'"');
+        self.0.extend_from_slice(value.as_bytes());
+        self.0.push(b'"');
     }
+}
+
+/// Whether a byte of a text needs no escape (RFC 8259 section 7).
+#[expect(clippy::needless_bitwise_bool, reason = "without branches, many bytes are looked at at once")]
+fn stands_for_itself(byte: u8) -> bool {
+    (byte >= b' ') & (byte != b'"') & (byte != b'\\')
 }
