@@ -3,6 +3,9 @@
 //! Pingora passes the end of a request through a pipe to the half that talks to the target. Where that half reads a
 //! `101` before it has emptied the pipe, it takes the end of the request for the caller's farewell, and ends the tunnel.
 //! On these connections a target is therefore not listened to until its request has been sent to the end.
+//!
+//! Nor does that half listen while it waits for the target to take what it sends. Where both sides send much, the target
+//! waits just so, and neither goes on. What comes while a write waits is therefore taken in here, within bounds.
 
 use std::io;
 use std::pin::Pin;
@@ -11,6 +14,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
+use bytes::BytesMut;
 use pingora::connectors::L4Connect;
 use pingora::protocols::l4::ext::set_tcp_keepalive;
 use pingora::protocols::l4::socket::SocketAddr;
@@ -35,6 +39,10 @@ struct Socket {
     ear: Ear,
     /// Who wanted to read while the ear was closed.
     reader: Option<Waker>,
+    /// What came while a write waited.
+    ahead: BytesMut,
+    /// How reading ahead ended, where it has: with the end of the stream, or an error.
+    ended: Option<io::Result<()>>,
 }
 
 impl Ear {
@@ -81,7 +89,7 @@ impl L4Connect for Connect {
         // An earlier attempt of the same request may have ended half-written.
         self.0.open();
         let tcp = TcpStream::connect(address).await.map_err(|cause| unreachable_because(&cause))?;
-        let socket = Socket { tcp, ear: self.0.clone(), reader: None };
+        let socket = Socket { tcp, ear: self.0.clone(), reader: None, ahead: BytesMut::new(), ended: None };
         Ok(VirtualSocketStream::new(Box::new(socket)).into())
     }
 }
@@ -109,6 +117,22 @@ impl VirtualSocket for Socket {
     }
 }
 
+impl Socket {
+    /// Takes in what has come. Whoever waits to write is woken when more comes.
+    fn read_ahead(&mut self, cx: &mut Context<'_>) {
+        let mut piece = [0; 16 * 1024];
+        while self.ended.is_none() && self.ahead.len() < MOST_AHEAD {
+            let mut piece = ReadBuf::new(&mut piece);
+            match Pin::new(&mut self.tcp).poll_read(cx, &mut piece) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(())) if piece.filled().is_empty() => self.ended = Some(Ok(())),
+                Poll::Ready(Ok(())) => self.ahead.extend_from_slice(piece.filled()),
+                Poll::Ready(Err(error)) => self.ended = Some(Err(error)),
+            }
+        }
+    }
+}
+
 impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.ear.has_hung_up() {
@@ -118,13 +142,25 @@ impl AsyncRead for Socket {
             self.reader = Some(cx.waker().clone());
             return Poll::Pending;
         }
-        Pin::new(&mut self.tcp).poll_read(cx, buf)
+        if !self.ahead.is_empty() {
+            let length = self.ahead.len().min(buf.remaining());
+            buf.put_slice(&self.ahead.split_to(length));
+            return Poll::Ready(Ok(()));
+        }
+        match self.ended.take() {
+            Some(ended) => Poll::Ready(ended),
+            None => Pin::new(&mut self.tcp).poll_read(cx, buf),
+        }
     }
 }
 
 impl AsyncWrite for Socket {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.tcp).poll_write(cx, buf)
+        let written = Pin::new(&mut self.tcp).poll_write(cx, buf);
+        if written.is_pending() && !self.ear.is_closed() {
+            self.read_ahead(cx);
+        }
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -140,6 +176,8 @@ impl AsyncWrite for Socket {
     }
 }
 
+/// How much of what a target sends is taken in while it does not take what is sent to it, in bytes.
+const MOST_AHEAD: usize = 8 * 1024 * 1024;
 /// Pingora flushes once behind the header section, and once where it has taken the end of the request out of the pipe.
 const FLUSHES_OF_A_REQUEST: u8 = 2;
 /// In place of a number of flushes: nothing is heard any more.
@@ -154,6 +192,33 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
+
+    #[tokio::test]
+    async fn both_sides_may_send_much_before_they_read() {
+        const OURS: usize = 16 << 20;
+        const THEIRS: usize = 7 << 20;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = SocketAddr::Inet(listener.local_addr().unwrap());
+        let mut stream = Connect(Ear::default()).connect(&address).await.unwrap();
+        let (mut target, _) = listener.accept().await.unwrap();
+        let target = tokio::spawn(async move {
+            target.write_all(&vec![b'x'; THEIRS]).await.unwrap();
+            target.shutdown().await.unwrap();
+            let mut received = Vec::new();
+            target.read_to_end(&mut received).await.unwrap();
+            received.len()
+        });
+        let sent = async {
+            stream.write_all(&vec![b'y'; OURS]).await.unwrap();
+            stream.flush().await.unwrap();
+            let mut received = Vec::new();
+            stream.read_to_end(&mut received).await.unwrap();
+            assert!(received == vec![b'x'; THEIRS]);
+        };
+        timeout(Duration::from_secs(60), sent).await.expect("both sides wait for each other");
+        drop(stream);
+        assert_eq!(target.await.unwrap(), OURS);
+    }
 
     #[tokio::test]
     async fn a_target_is_heard_once_its_request_has_been_written() {
