@@ -215,7 +215,7 @@ mod tests {
             stream.read_to_end(&mut received).await.unwrap();
             assert!(received == vec![b'x'; THEIRS]);
         };
-        timeout(Duration::from_secs(60), sent).await.expect("both sides wait for each other");
+        timeout(Duration::from_mins(1), sent).await.expect("both sides wait for each other");
         drop(stream);
         assert_eq!(target.await.unwrap(), OURS);
     }

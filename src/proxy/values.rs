@@ -21,7 +21,7 @@ pub(super) fn bytes(write: impl FnOnce(&mut BytesMut)) -> Bytes {
     })
 }
 
-/// The value that `write` appends, as [`bytes`] do. Nothing where it is no header value.
+/// The value that `write` appends, as [`bytes()`] does. Nothing where it is no header value.
 pub(super) fn header_value(write: impl FnOnce(&mut BytesMut)) -> Option<HeaderValue> {
     HeaderValue::from_maybe_shared(bytes(write)).ok()
 }
