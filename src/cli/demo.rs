@@ -21,16 +21,14 @@ pub(super) async fn demo(once: bool, out: &mut (dyn Write + Send)) -> Result<(),
     let emulator = Emulator::start(bind(8400)?, EmulatorOptions::default()).await?;
     let options = SampleTargetOptions { emulator: Some(emulator.clone()), ..SampleTargetOptions::default() };
     let target = SampleTarget::start(bind(8500)?, options).await?;
-    let (proxy, admin) = (free_address(8080)?, free_address(9901)?);
-    let variables = HashMap::from([
-        ("OBO_AUTHORITY", emulator.url().to_owned()),
-        ("OBO_TARGET", target.url().to_owned()),
-        ("OBO_LISTEN", proxy.clone()),
-        ("OBO_ADMIN", admin.clone()),
-    ]);
-    let settings = crate::config::parse("routes.yaml", EXAMPLE, Path::new("."), &|name| variables.get(name).cloned())
-        .map_err(|findings| Failure::new(findings.to_string()))?;
-    let instance = Instance::assemble(settings).await.map_err(Failure::new)?;
+    // Somebody else may take an address before it is bound: another demo that starts now.
+    let well_known = assemble(&emulator, &target, free_address(8080)?, free_address(9901)?).await;
+    let instance = match well_known {
+        Ok(instance) => instance,
+        Err(_) => assemble(&emulator, &target, free_address(0)?, free_address(0)?).await?,
+    };
+    let proxy = instance.addresses().first().map(ToString::to_string).unwrap_or_default();
+    let admin = instance.admin_address().map(|address| address.to_string()).unwrap_or_default();
     let gateway = instance.gateway().clone();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let serving = tokio::spawn(instance.serve(None, async move { drop(stopped.await) }));
@@ -44,6 +42,24 @@ pub(super) async fn demo(once: bool, out: &mut (dyn Write + Send)) -> Result<(),
     drop(stop);
     let _ = serving.await;
     outcome
+}
+
+/// The proxy of the example, between `emulator` and `target`.
+async fn assemble(
+    emulator: &Emulator,
+    target: &SampleTarget,
+    proxy: String,
+    admin: String,
+) -> Result<Instance, Failure> {
+    let variables = HashMap::from([
+        ("OBO_AUTHORITY", emulator.url().to_owned()),
+        ("OBO_TARGET", target.url().to_owned()),
+        ("OBO_LISTEN", proxy),
+        ("OBO_ADMIN", admin),
+    ]);
+    let settings = crate::config::parse("routes.yaml", EXAMPLE, Path::new("."), &|name| variables.get(name).cloned())
+        .map_err(|findings| Failure::new(findings.to_string()))?;
+    Instance::assemble(settings).await.map_err(Failure::new)
 }
 
 /// The well-known port where it is free, any other where it is not.

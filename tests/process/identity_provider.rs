@@ -34,7 +34,9 @@ async fn it_starts_without_the_identity_provider_and_is_ready_once_that_is_there
     assert!(!refused.header("retry-after").is_empty());
     let _world = World::with_provider(port.listen()).await;
     program.wait_until_ready().await;
-    assert_eq!(program.lines_with("message", "signing keys loaded").len(), 1);
+    let loaded = || program.lines_with("message", "signing keys loaded").len();
+    eventually("the line is written", async || loaded() > 0).await;
+    assert_eq!(loaded(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
