@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{HeaderValue, Version};
-use memchr::memrchr;
+use memchr::memrchr2;
 use pingora::{ErrorSource, ErrorType};
 use prometheus::IntGauge;
 use tokio::time::Instant;
@@ -99,15 +99,33 @@ impl RequestContext {
         }
     }
 
-    /// The caller's token A as it stands in the request: what follows the last blank.
+    /// The caller's token A as it stands in the request: what follows the last blank or tab.
     pub(super) fn token_a(&self) -> Option<&[u8]> {
         let value = self.authorization.as_ref()?.as_bytes().trim_ascii();
-        value.get(memrchr(b' ', value).map_or(0, |blank| blank + 1)..).filter(|token| !token.is_empty())
+        value.get(memrchr2(b' ', b'\t', value).map_or(0, |blank| blank + 1)..).filter(|token| !token.is_empty())
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prometheus::Opts;
+
+    use super::*;
+
+    #[test]
+    fn token_a_is_found_behind_whatever_separates_it_from_its_scheme() {
+        let gauge = Arc::new(IntGauge::with_opts(Opts::new("a", "b")).unwrap());
+        let mut context = RequestContext::new(gauge);
+        assert_eq!(context.token_a(), None);
+        for value in ["Bearer a.b.c", "bearer   a.b.c ", "Bearer \ta.b.c", "Bearer \t a.b.c\t"] {
+            context.authorization = Some(HeaderValue::from_str(value).unwrap());
+            assert_eq!(context.token_a(), Some(&b"a.b.c"[..]), "{value:?}");
+        }
     }
 }

@@ -136,8 +136,9 @@ fn remove_claims(headers: &mut HeaderMap, ours: Option<&HeaderName>) {
     }
 }
 
-/// Whether a header says something that only the proxy may say, `plain` being its name's [`spelling::plain`]. A header that some server would read as another one
-/// counts as that one, and one that would pass for the framing of the message goes as well.
+/// Whether a header says something that only the proxy may say; `plain` is its name's [`spelling::plain`]. A header that
+/// some server would read as another one counts as that one, and one that would pass for the framing of the message goes
+/// as well.
 fn is_claim(name: &str, plain: &str) -> bool {
     CLAIMS.contains(&plain)
         || CLAIM_PREFIXES.iter().any(|prefix| plain.starts_with(prefix))
