@@ -75,11 +75,10 @@ fn welcome(listener: &Arc<Listener>, shared: &Shared, stream: TcpStream, peer: S
     let connection = Arc::new(Connection::new(Arc::clone(&entrance.limits), Arc::clone(&listener.farewell)));
     let registration = shared.open.register(&connection, &listener.metrics);
     let (listener, room) = (Arc::clone(listener), Arc::clone(&shared.room));
-    let (serves, event_loop) = (Arc::clone(&connection), seat.event_loop.clone());
+    let (serves, event_loop, worker) = (Arc::clone(&connection), seat.event_loop.clone(), seat.worker);
     let serving = event_loop.spawn(async move {
-        let _held = (place, registration);
+        let _held = (place, seat, registration);
         if let Ok(stream) = TcpStream::from_std(stream) {
-            let worker = seat.worker;
             entrance.serve(Arrival { stream, peer, worker, connection: serves, listener, room }).await;
         }
     });
