@@ -14,6 +14,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
+use tokio::runtime::Builder;
 
 use crate::instance::usual_workers;
 
@@ -129,7 +130,9 @@ pub fn execute(arguments: Arguments, out: &mut (dyn Write + Send)) -> Result<End
     let workers = arguments.workers.workers.unwrap_or_else(usual_workers);
     let done = match arguments.command.unwrap_or(Command::Run) {
         Command::Explain(arguments) => return in_runtime(explain::explain(&config, arguments, out)),
-        Command::Run => in_runtime(run::run(&config, workers)),
+        Command::Run => {
+            carry_out(Builder::new_multi_thread().worker_threads(BESIDE_REQUESTS), run::run(&config, workers))
+        }
         Command::Check => check(&config, out),
         Command::Schema => Ok(writeln!(out, "{:#}", crate::config::schema())?),
         #[cfg(feature = "emulator")]
@@ -155,5 +158,13 @@ fn load(config: &Path) -> Result<crate::config::Settings, Failure> {
 }
 
 fn in_runtime<T>(command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+    carry_out(&mut Builder::new_multi_thread(), command)
 }
+
+fn carry_out<T>(runtime: &mut Builder, command: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    runtime.enable_all().build()?.block_on(command)
+}
+
+/// The threads that accept connections, keep keys fresh, follow the configuration and answer operators; requests are served
+/// by workers. Two, so that one may be busy.
+const BESIDE_REQUESTS: usize = 2;

@@ -239,6 +239,12 @@ impl Instance {
         }
     }
 
+    /// Ready when all is there that requests need, or when it has taken too long to wait for it.
+    pub fn readiness(&self) -> impl Future<Output = ()> + Send + use<> {
+        let gateway = self.gateway.clone();
+        async move { server::wait_until_ready(&gateway).await }
+    }
+
     /// Serves until `stop` is ready and requests have been let finish.
     pub async fn serve(self, dropped_lines: Option<DroppedLines>, stop: impl Future<Output = ()>) -> Departure {
         tokio::pin!(stop);
