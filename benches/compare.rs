@@ -1,8 +1,9 @@
 //! What a warm request costs: the program with all that production has, next to a bare Pingora proxy, and next to what
 //! people would use in its place (`recipe.rs`), with a sidecar where they need one for token B.
 //!
-//! `cargo bench --bench compare -- [--quick] [--only obo-proxy,bare,…]`. A full run writes `benches/results/compare.md`,
-//! `.json` and `.svg`; what is shorter or has fewer contestants only prints. Everything is on loopback: callers and target
+//! `cargo bench --bench compare -- [--quick] [--only obo-proxy,bare,…] [--against PROGRAM]`. A full run writes
+//! `benches/results/compare.md`, `.json` and `.svg`; what is shorter or has other contestants only prints. `--against` adds
+//! another build of the program, so that a change can be measured in one run with what was before it. Everything is on loopback: callers and target
 //! are in the parent, each on a thread of its own, contestants and sidecar are child processes. What counts most is the CPU
 //! time of the contestants as the kernel accounts for it, so that neighbours on the machine disturb little.
 //! Nothing here passes or fails by time, but every answer must be right.
@@ -22,6 +23,8 @@ mod caller;
 mod chart;
 #[path = "compare/contestant.rs"]
 mod contestant;
+#[path = "compare/cores.rs"]
+mod cores;
 #[path = "compare/installation.rs"]
 mod installation;
 #[path = "common/machine.rs"]
@@ -52,9 +55,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use self::contestant::Contestant;
+use self::cores::Halves;
 use self::machine::Machine;
 use self::measure::Plan;
-use self::recipe::{BARE, OBO_PROXY};
+use self::recipe::{BARE, Recipe};
 use self::results::{Duel, Results, Row};
 use self::setting::Setting;
 
@@ -76,28 +80,36 @@ fn compare(arguments: &[String]) {
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
     // Without `--bench` (cargo test --benches) it is enough to see that everything works.
     let full = has("--bench") && !has("--quick");
-    let only = arguments.iter().skip_while(|argument| *argument != "--only").nth(1);
+    let value_of = |name: &str| arguments.iter().skip_while(|argument| *argument != name).nth(1).map(String::as_str);
+    let (only, against) = (value_of("--only"), value_of("--against"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let results = runtime.block_on(run(if full { &FULL } else { &QUICK }, has("--bench"), only.map(String::as_str)));
+    let recipes = chosen(only, against);
+    let results = runtime.block_on(run(if full { &FULL } else { &QUICK }, has("--bench"), recipes));
     println!("{}", report::markdown(&results));
-    if full && only.is_none() && !cfg!(debug_assertions) {
+    if full && only.is_none() && against.is_none() && !cfg!(debug_assertions) {
         write(&results);
     }
 }
 
-async fn run(plan: &Plan, install: bool, only: Option<&str>) -> Results {
+/// Who takes part beside obo-proxy.
+fn chosen(only: Option<&str>, against: Option<&str>) -> Vec<Recipe> {
+    let is_wanted = |recipe: &Recipe| only.is_none_or(|only| only.split(',').any(|slug| slug == recipe.slug));
+    against.map(recipe::other_build).into_iter().chain(recipe::others().into_iter().filter(is_wanted)).collect()
+}
+
+async fn run(plan: &Plan, install: bool, recipes: Vec<Recipe>) -> Results {
     if let Some(why) = install.then(installation::install).and_then(Result::err) {
         println!("what PyPI has cannot be installed: {why}");
     }
     let mut setting = Setting::arrange().await;
-    let (mut lineup, absent) = assemble(&mut setting, only).await;
+    let (mut lineup, absent) = assemble(&mut setting, recipes).await;
     for contestant in &mut lineup {
         contestant.prepare(&setting, CONNECTIONS).await;
     }
     let saturated = measure::at_saturation(&mut lineup, &setting, plan).await;
     let rate = common_rate(saturated.iter().map(|rounds| measure::capacity(rounds)));
     let paced = measure::at_rate(&mut lineup, &setting, plan, rate).await;
-    let duel = duel(&mut lineup, &setting, plan, &saturated).await;
+    let duel = if lineup.iter().any(|it| it.recipe.name == BARE) { duel(&setting, plan).await } else { None };
     // By now whoever gathers lines for a second has written them.
     tokio::time::sleep(Duration::from_millis(1500)).await;
     let figures = lineup.iter_mut().zip(&saturated).zip(paced);
@@ -119,17 +131,14 @@ async fn run(plan: &Plan, install: bool, only: Option<&str>) -> Results {
 }
 
 /// Starts all who take part, obo-proxy first: the token B that it acquires is what the sidecar hands out.
-async fn assemble(setting: &mut Setting, only: Option<&str>) -> (Vec<Contestant>, Vec<(String, String)>) {
+async fn assemble(setting: &mut Setting, recipes: Vec<Recipe>) -> (Vec<Contestant>, Vec<(String, String)>) {
     let mut obo = Contestant::start(recipe::obo_proxy(), setting).await.unwrap_or_else(|why| panic!("obo-proxy {why}"));
     let token_b = obo.token_sent(setting).await;
     assert_eq!(setting::claims(&token_b)["aud"], "api://orders-backend", "token B is for the target");
     assert_eq!(setting.emulator.counters().exchanged(), 1, "token B is remembered");
     setting.hand_out(token_b);
     let (mut lineup, mut absent) = (vec![obo], Vec::new());
-    for recipe in recipe::others() {
-        if only.is_some_and(|only| !only.split(',').any(|slug| slug == recipe.slug)) {
-            continue;
-        }
+    for recipe in recipes {
         let name = recipe.name.to_owned();
         match Contestant::start(recipe, setting).await {
             Ok(contestant) => lineup.push(contestant),
@@ -142,17 +151,26 @@ async fn assemble(setting: &mut Setting, only: Option<&str>) -> (Vec<Contestant>
     (lineup, absent)
 }
 
-async fn duel(
-    lineup: &mut [Contestant],
-    setting: &Setting,
-    plan: &Plan,
-    saturated: &[Vec<measure::Saturated>],
-) -> Option<Duel> {
-    let bare = lineup.iter().position(|contestant| contestant.recipe.name == BARE)?;
-    let rate = hundreds(measure::capacity(&saturated[bare]) / 2.0);
-    let obo = lineup.iter().position(|contestant| contestant.recipe.name == OBO_PROXY)?;
-    let pair = lineup.get_disjoint_mut([obo, bare]).ok()?;
-    Some(Duel::of(rate, measure::duel(pair, setting, plan, rate).await))
+/// obo-proxy and bare Pingora alone on half of the cores, at half of what the slower one can do there.
+async fn duel(setting: &Setting, plan: &Plan) -> Option<Duel> {
+    let halves = Halves::here()?;
+    let mut pair = Vec::new();
+    cores::keep_thread_on(&halves.contestants);
+    for recipe in [recipe::confined(recipe::obo_proxy()), recipe::confined(recipe::bare())] {
+        let name = recipe.name;
+        let started = Contestant::start(recipe, setting).await;
+        pair.push(started.unwrap_or_else(|why| panic!("{name} {why}")));
+    }
+    cores::keep_process_on(&halves.callers);
+    for contestant in &mut pair {
+        contestant.prepare(setting, CONNECTIONS).await;
+    }
+    let saturated = measure::at_saturation(&mut pair, setting, plan).await;
+    let capacities = [0, 1].map(|whose: usize| measure::capacity(&saturated[whose]));
+    let rate = common_rate(capacities.into_iter());
+    let rounds = measure::duel(&mut pair, setting, plan, rate).await;
+    cores::keep_process_on(&halves.all);
+    Some(Duel::of(capacities, rate, rounds))
 }
 
 /// Half of what the slowest can do, so that all of them can bear it.

@@ -12,7 +12,7 @@ use tokio::net::TcpSocket;
 use super::caller::{self, Caller};
 use super::process::Process;
 use super::recipe::{Credential, Log, Recipe};
-use super::setting::{Setting, place};
+use super::setting::{Setting, claims, place};
 use super::system::{address, reserve};
 
 pub struct Contestant {
@@ -23,6 +23,8 @@ pub struct Contestant {
     pub answered: u64,
     /// Connections to it that stay.
     pub callers: Vec<Caller>,
+    /// The token B that it acquired, where that is its own.
+    own_token: Option<String>,
     address: String,
     log: Option<PathBuf>,
     _port: TcpSocket,
@@ -53,8 +55,9 @@ impl Contestant {
             Log::File => Some(directory.join("access.log")),
         };
         let version = version(&program, recipe.version);
-        let callers = Vec::new();
-        let mut contestant = Self { recipe, version, process, answered: 0, callers, address, log, _port: port };
+        let (callers, own_token) = (Vec::new(), None);
+        let mut contestant =
+            Self { recipe, version, process, answered: 0, callers, own_token, address, log, _port: port };
         contestant.wait_until_served(&caller::request(&setting.token_a), &directory).await?;
         Ok(contestant)
     }
@@ -93,14 +96,19 @@ impl Contestant {
     /// Asserts that the target receives the right token and no other, and opens connections for the load.
     pub async fn prepare(&mut self, setting: &Setting, connections: usize) {
         let token = self.token_sent(setting).await;
+        if self.recipe.sends == Credential::OwnTokenB {
+            self.own_token = Some(token.clone());
+            assert_eq!(claims(&token)["aud"], claims(setting.token_b())["aud"], "token B is for the target");
+        }
         assert_eq!(token, self.token_expected(setting), "what the target receives from {}", self.recipe.name);
         self.callers = caller::connect(&self.address, connections).await;
     }
 
-    pub fn token_expected<'s>(&self, setting: &'s Setting) -> &'s str {
+    pub fn token_expected<'s>(&'s self, setting: &'s Setting) -> &'s str {
         match self.recipe.sends {
             Credential::TokenA => &setting.token_a,
             Credential::TokenB => setting.token_b(),
+            Credential::OwnTokenB => self.own_token.as_deref().unwrap_or_default(),
         }
     }
 

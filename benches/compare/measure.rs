@@ -108,13 +108,12 @@ async fn paced(contestant: &mut Contestant, setting: &Setting, rate: u64, time: 
 }
 
 /// Two contestants in turn at the same rate; the latencies of each round in microseconds.
-pub async fn duel([one, other]: [&mut Contestant; 2], setting: &Setting, plan: &Plan, rate: u64) -> [Vec<Vec<f64>>; 2] {
+pub async fn duel(pair: &mut [Contestant], setting: &Setting, plan: &Plan, rate: u64) -> [Vec<Vec<f64>>; 2] {
     let mut rounds = [Vec::new(), Vec::new()];
     for turn in 0..2 * plan.duel_rounds {
         // One, other, other, one, …: who goes first is no advantage.
         let whose = (turn / 2 + turn) % 2;
-        let contestant = if whose == 0 { &mut *one } else { &mut *other };
-        let round = paced(contestant, setting, rate, plan.duel_round).await;
+        let round = paced(&mut pair[whose], setting, rate, plan.duel_round).await;
         rounds[whose].push(round.latencies.into_iter().map(micros).collect());
     }
     rounds

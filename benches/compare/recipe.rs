@@ -40,6 +40,8 @@ pub enum Log {
 pub enum Credential {
     TokenA,
     TokenB,
+    /// A token B that it acquires itself.
+    OwnTokenB,
 }
 
 pub fn obo_proxy() -> Recipe {
@@ -57,6 +59,26 @@ pub fn obo_proxy() -> Recipe {
     }
 }
 
+/// Another build of the program.
+pub fn other_build(program: &str) -> Recipe {
+    Recipe {
+        name: "obo-proxy, the other build",
+        slug: "other",
+        program: Some(program.into()),
+        sends: Credential::OwnTokenB,
+        ..obo_proxy()
+    }
+}
+
+/// The same on cores of its own.
+pub fn confined(recipe: Recipe) -> Recipe {
+    let (slug, sends) = match recipe.sends {
+        Credential::TokenA => ("confined-bare", Credential::TokenA),
+        Credential::TokenB | Credential::OwnTokenB => ("confined-obo-proxy", Credential::OwnTokenB),
+    };
+    Recipe { slug, sends, ..recipe }
+}
+
 /// All others.
 pub fn others() -> [Recipe; 9] {
     [
@@ -72,7 +94,8 @@ pub fn others() -> [Recipe; 9] {
     ]
 }
 
-fn bare() -> Recipe {
+/// Pingora that only forwards.
+pub fn bare() -> Recipe {
     Recipe {
         name: BARE,
         slug: "bare",

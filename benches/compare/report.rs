@@ -76,11 +76,12 @@ fn contestant(row: &Row) -> Vec<String> {
 }
 
 fn duelled(duel: &Duel) -> String {
-    let Duel { rate, rounds, obo_p99, bare_p99, obo_pooled, bare_pooled } = duel;
+    let Duel { obo_saturation, bare_saturation, rate, rounds, obo_p99, bare_p99, obo_pooled, bare_pooled } = duel;
     format!(
-        "\nobo-proxy and bare Pingora in turn at {rate} requests/s, half of what bare Pingora can: p99 of {obo_p99:.0} µs \
-         and {bare_p99:.0} µs (median of {rounds} rounds each); over all rounds p50 {:.0} and {:.0} µs, p99 {:.0} and \
-         {:.0} µs, p99.9 {:.0} and {:.0} µs.\n",
+        "\nobo-proxy and bare Pingora in turn, on half of the cores, with callers and target on the others: \
+         {obo_saturation:.0} and {bare_saturation:.0} requests/s at saturation; at {rate} requests/s, half of the lower, \
+         p99 of {obo_p99:.0} µs and {bare_p99:.0} µs (median of {rounds} rounds each); over all rounds p50 {:.0} and {:.0} \
+         µs, p99 {:.0} and {:.0} µs, p99.9 {:.0} and {:.0} µs.\n",
         obo_pooled.p50, bare_pooled.p50, obo_pooled.p99, bare_pooled.p99, obo_pooled.p999, bare_pooled.p999
     )
 }

@@ -57,9 +57,12 @@ pub struct Latency {
     pub p999: f64,
 }
 
-/// obo-proxy against bare Pingora at half of the rate that saturates bare Pingora.
+/// obo-proxy against bare Pingora, each alone on half of the cores, at half of the rate that saturates the slower one.
 #[derive(Serialize)]
 pub struct Duel {
+    /// Requests a second at saturation.
+    pub obo_saturation: f64,
+    pub bare_saturation: f64,
     pub rate: u64,
     pub rounds: usize,
     /// The medians of the rounds' p99, so that one hiccup of the machine does not decide.
@@ -113,9 +116,11 @@ impl Latency {
 }
 
 impl Duel {
-    pub fn of(rate: u64, [obo, bare]: [Vec<Vec<f64>>; 2]) -> Self {
+    pub fn of([obo_saturation, bare_saturation]: [f64; 2], rate: u64, [obo, bare]: [Vec<Vec<f64>>; 2]) -> Self {
         let p99 = |rounds: &[Vec<f64>]| median(rounds.iter().map(|round| Latency::of(round.iter().copied()).p99));
         Self {
+            obo_saturation,
+            bare_saturation,
             rate,
             rounds: obo.len(),
             obo_p99: p99(&obo),
@@ -133,7 +138,7 @@ pub fn goals(rows: &[Row], duel: Option<&Duel>) -> Vec<Goal> {
     let all = [
         of("CPU, next to bare Pingora", 1.10, BARE),
         duel.map(|duel| Goal {
-            what: "p99 at half of bare Pingora's saturation, next to bare Pingora",
+            what: "p99 at half of saturation, next to bare Pingora",
             most: 1.10,
             measured: duel.obo_p99 / duel.bare_p99,
         }),
