@@ -1,5 +1,7 @@
 //! Token A as it stands in the request: exactly one `Authorization` header with one `Bearer` token (RFC 6750).
 
+use std::fmt;
+
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use memchr::memchr;
@@ -17,35 +19,74 @@ pub enum BearerError {
     TooLong,
 }
 
+/// What follows `Bearer` in the only `Authorization` header of a request. Whether it is one token, and one at all, has not
+/// been looked at yet: that costs a look at each byte, which is of no use where the very same bytes have been a token before.
+#[derive(Clone, Copy)]
+pub struct Presented<'a> {
+    scheme: &'a [u8],
+    /// With the blanks before it.
+    credential: &'a [u8],
+}
+
+impl<'a> Presented<'a> {
+    /// Reads it off the headers of a request.
+    ///
+    /// # Errors
+    /// [`BearerError`] where there is none, or more than one header, or one that is too long.
+    pub fn of(headers: &'a HeaderMap) -> Result<Self, BearerError> {
+        let mut values = headers.get_all(AUTHORIZATION).iter();
+        let value = values.next().ok_or(BearerError::Missing)?;
+        if values.next().is_some() {
+            return Err(BearerError::Ambiguous);
+        }
+        let value = value.as_bytes().trim_ascii();
+        let (scheme, credential) = value.split_at(memchr(b' ', value).unwrap_or(value.len()));
+        let presented = Self { scheme, credential };
+        let may_be_one = scheme.eq_ignore_ascii_case(b"bearer") && (1..=MAX_TOKEN).contains(&presented.bytes().len());
+        if may_be_one { Ok(presented) } else { Err(presented.fault()) }
+    }
+
+    /// All that follows the scheme, whatever it is.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.credential.trim_ascii_start()
+    }
+
+    /// The token.
+    ///
+    /// # Errors
+    /// [`BearerError`] where it is none, or more than one.
+    pub fn token(&self) -> Result<&'a str, BearerError> {
+        let token = Some(self.bytes()).filter(|bytes| is_token68(bytes)).map(std::str::from_utf8);
+        token.and_then(Result::ok).ok_or_else(|| self.fault())
+    }
+
+    /// What is wrong with what is no token.
+    fn fault(&self) -> BearerError {
+        if self.scheme.contains(&b',') || has_second_scheme(self.credential) {
+            BearerError::Ambiguous
+        } else if !self.scheme.eq_ignore_ascii_case(b"bearer") {
+            BearerError::Missing
+        } else if self.bytes().len() > MAX_TOKEN {
+            BearerError::TooLong
+        } else {
+            BearerError::Malformed
+        }
+    }
+}
+
+/// Prints how long it is, never what it is.
+impl fmt::Debug for Presented<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Presented").field("length", &self.bytes().len()).finish_non_exhaustive()
+    }
+}
+
 /// The one Bearer token of a request.
 ///
 /// # Errors
 /// [`BearerError`] where there is none, or more than one way to read it.
 pub fn bearer_token(headers: &HeaderMap) -> Result<&str, BearerError> {
-    let mut values = headers.get_all(AUTHORIZATION).iter();
-    let value = values.next().ok_or(BearerError::Missing)?;
-    if values.next().is_some() {
-        return Err(BearerError::Ambiguous);
-    }
-    let value = value.as_bytes().trim_ascii();
-    let (scheme, credential) = value.split_at(memchr(b' ', value).unwrap_or(value.len()));
-    if let Some(token) = lone_token(scheme, credential.trim_ascii_start()) {
-        return Ok(token);
-    }
-    if scheme.contains(&b',') || has_second_scheme(credential) {
-        return Err(BearerError::Ambiguous);
-    }
-    if !scheme.eq_ignore_ascii_case(b"bearer") {
-        return Err(BearerError::Missing);
-    }
-    let is_too_long = credential.trim_ascii_start().len() > MAX_TOKEN;
-    Err(if is_too_long { BearerError::TooLong } else { BearerError::Malformed })
-}
-
-/// What nearly every request has: `Bearer` and a token, which can hold no second credential.
-fn lone_token<'a>(scheme: &[u8], credential: &'a [u8]) -> Option<&'a str> {
-    let is_one = scheme.eq_ignore_ascii_case(b"bearer") && credential.len() <= MAX_TOKEN && is_token68(credential);
-    if is_one { std::str::from_utf8(credential).ok() } else { None }
+    Presented::of(headers)?.token()
 }
 
 /// A comma separates credentials; inside one of another scheme (`Digest a="b", c="d"`) it is no matter of ours, but a

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue};
 use jsonwebtoken::Algorithm;
 use tokio::time::Instant;
 
-use super::bearer::{BearerError, MAX_TOKEN, bearer_token};
+use super::bearer::{BearerError, MAX_TOKEN, Presented, bearer_token};
 use super::discovery::Discovery;
 use super::keys::KeySet;
 pub(crate) use super::verifier::fuzzing::check as check_jwt;
@@ -25,6 +25,8 @@ pub(crate) fn check_bearer(data: &[u8]) {
     let outcome = bearer_token(&headers);
     assert!(!headers.is_empty() || outcome == Err(BearerError::Missing), "no header, no token");
     let Ok(token) = outcome else { return };
+    let presented = Presented::of(&headers).map(|presented| presented.bytes());
+    assert_eq!(presented, Ok(token.as_bytes()), "a token that is known already is known by all of its bytes");
     let value = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes).unwrap_or_default();
     assert_eq!(headers.len(), 1, "one header");
     assert!((1..=MAX_TOKEN).contains(&token.len()), "a token has a length");

@@ -15,7 +15,7 @@ mod requirements;
 mod vectors;
 mod verifier;
 
-pub use bearer::{BearerError, MAX_TOKEN, bearer_token};
+pub use bearer::{BearerError, MAX_TOKEN, Presented, bearer_token};
 pub use claims::{Claims, Kind};
 pub use invalid::InvalidToken;
 pub use key_source::KeysKnown;

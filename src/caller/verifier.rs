@@ -200,15 +200,24 @@ impl Verifier {
     /// # Errors
     /// The verdict, or that there are no keys.
     pub async fn verify(&self, token: &str, digest: &Digest, now: Instant) -> Result<Arc<VerifiedCaller>, VerifyError> {
-        if let Some(caller) = self.recall(digest, now) {
-            self.metrics.caller_cache_hit();
-            return Ok(caller);
+        match self.recall(digest, now) {
+            Some(caller) => Ok(caller),
+            None => self.verify_anew(token, digest).await,
         }
-        // In a box of its own: it would make every request's future larger, and most never need it.
-        Box::pin(self.verify_anew(token, digest)).await
     }
 
-    async fn verify_anew(&self, token: &str, digest: &Digest) -> Result<Arc<VerifiedCaller>, VerifyError> {
+    /// The caller behind the token with this SHA-256, where it has been verified before and is good at `now`.
+    pub fn recall(&self, digest: &Digest, now: Instant) -> Option<Arc<VerifiedCaller>> {
+        let caller = self.verified.find_at(digest, now).filter(|it| it.is_still_good(self.identity.clock_skew))?;
+        self.metrics.caller_cache_hit();
+        Some(caller)
+    }
+
+    /// The caller behind `token`, whose SHA-256 is `digest`, whatever is remembered.
+    ///
+    /// # Errors
+    /// As for [`Verifier::verify`].
+    pub async fn verify_anew(&self, token: &str, digest: &Digest) -> Result<Arc<VerifiedCaller>, VerifyError> {
         self.metrics.caller_cache_miss();
         let jws = CompactJws::parse(token)?;
         let caller = Arc::new(self.judge(&jws).await?);
@@ -220,10 +229,6 @@ impl Verifier {
     /// What this very tenant has published, if it is one of this verifier's.
     fn published_by(&self, tenant: &Arc<Tenant>) -> Option<Arc<Published>> {
         self.sources.get(tenant.id()).filter(|source| Arc::ptr_eq(source.tenant(), tenant))?.current()
-    }
-
-    fn recall(&self, digest: &Digest, now: Instant) -> Option<Arc<VerifiedCaller>> {
-        self.verified.find_at(digest, now).filter(|caller| caller.is_still_good(self.identity.clock_skew))
     }
 
     /// Cheap checks first, so that a flood of bad tokens costs no signature and starts no download.

@@ -52,7 +52,7 @@ pub(super) type Key = (Digest, Digest);
 #[derive(Debug, Clone, Copy)]
 pub struct Principal<'a> {
     /// Token A.
-    pub token: &'a str,
+    pub token: &'a [u8],
     /// Its SHA-256.
     pub digest: &'a Digest,
     /// What it says.
@@ -76,7 +76,7 @@ impl Principal<'_> {
     pub(super) fn to_owned(self) -> Caller {
         let now = Instant::now();
         Caller {
-            token: Secret::new(self.token.to_owned()),
+            token: Secret::new(String::from_utf8_lossy(self.token).into_owned()),
             digest: *self.digest,
             tenant: Arc::clone(self.caller.tenant()),
             capable: Capable(self.caller.handles_claims_challenges()),

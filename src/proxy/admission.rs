@@ -9,12 +9,13 @@ use pingora::http::RequestHeader;
 use tokio::time::Instant;
 
 use super::edge::{EdgeSettings, declared_length};
+use super::present::Present;
 use super::resource_metadata::{Description, ResourceMetadata};
 use super::route::Route;
 use super::target::Permit;
 use super::wellformed;
 use super::whence::Whence;
-use crate::caller::{BearerError, InvalidToken, VerifiedCaller, VerifyError, bearer_token};
+use crate::caller::{BearerError, InvalidToken, Presented, VerifiedCaller, VerifyError};
 use crate::digest::Digest;
 use crate::exchange::{Exchange, Exchanger, Principal, Source, TokenB};
 use crate::rejection::{Party, Rejection, Resource};
@@ -102,22 +103,27 @@ impl Gate {
     pub(super) async fn decide(
         &self,
         request: &RequestHeader,
+        present: Present,
         trail: &mut Trail,
         now: Instant,
     ) -> Result<Decision, Rejection> {
-        match self.place(request)? {
+        match self.place(request, present)? {
             Place::Metadata(route, metadata) => {
                 trail.route = Some(Arc::clone(route));
                 metadata.describe(&request.method).map(Decision::Describe)
             }
-            Place::Target(route, path) => self.admit(request, route, path, trail, now).await.map(Decision::Forward),
+            Place::Target(route, path) => {
+                let body = declared_length(&request.headers, present).unwrap_or(0);
+                self.admit(request, body, route, path, trail, now).await.map(Decision::Forward)
+            }
         }
     }
 
-    /// Admits a request to the target of a route.
+    /// Admits a request with a body of so many bytes to the target of a route.
     async fn admit(
         &self,
         request: &RequestHeader,
+        body: u64,
         route: &Arc<Route>,
         path: Option<Bytes>,
         trail: &mut Trail,
@@ -125,18 +131,22 @@ impl Gate {
     ) -> Result<Admission, Rejection> {
         let route = Arc::clone(route);
         trail.route = Some(Arc::clone(&route));
-        route.check_length(declared_length(&request.headers).unwrap_or(0))?;
+        route.check_length(body)?;
         route.limits.admit_address(trail.whence.address, now)?;
-        let token = bearer_token(&request.headers).map_err(bearer_rejection)?;
-        let token_a = Digest::of(token.as_bytes());
-        let caller = route.verifier.verify(token, &token_a, now).await.map_err(verify_rejection)?;
+        let presented = Presented::of(&request.headers).map_err(bearer_rejection)?;
+        let token_a = Digest::of(presented.bytes());
+        let caller = match route.verifier.recall(&token_a, now) {
+            Some(caller) => caller,
+            // In a box of its own: it would make every request's future larger, and most never need it.
+            None => Box::pin(verify_anew(&route, presented, &token_a)).await?,
+        };
         trail.caller = Some(Arc::clone(&caller));
         route.limits.admit_caller(&caller, now)?;
         let service = route.service(&caller)?;
         // A target without room costs no exchange, and who waits for an exchange takes no room.
         let backend = route.target.backend();
         backend.check_room()?;
-        let principal = Principal { token, digest: &token_a, caller: &caller };
+        let principal = Principal { token: presented.bytes(), digest: &token_a, caller: &caller };
         let credential = match &service.exchange {
             Some(exchange) => Some(self.credential(exchange, principal, now).await?),
             None => None,
@@ -150,7 +160,7 @@ impl Gate {
         &self,
         admission: &Admission,
         credential: &Credential,
-        token: &str,
+        token: &[u8],
     ) -> Result<Credential, Rejection> {
         let principal = Principal { token, digest: &admission.token_a, caller: &admission.caller };
         self.credential(&credential.exchange, principal, Instant::now()).await
@@ -159,15 +169,15 @@ impl Gate {
     /// Forgets the token B that the target did not take.
     pub(super) fn forget(&self, admission: &Admission) {
         if let Some(credential) = &admission.credential {
-            let principal = Principal { token: "", digest: &admission.token_a, caller: &admission.caller };
+            let principal = Principal { token: &[], digest: &admission.token_a, caller: &admission.caller };
             self.exchanger.forget(&credential.exchange, principal, &credential.token);
         }
     }
 
     /// Where the request leads.
-    pub(super) fn place(&self, request: &RequestHeader) -> Result<Place<'_>, Rejection> {
+    pub(super) fn place(&self, request: &RequestHeader, present: Present) -> Result<Place<'_>, Rejection> {
         let host = wellformed::host(request)?;
-        wellformed::check_framing(&request.headers)?;
+        wellformed::check_framing(&request.headers, present)?;
         let target =
             RequestTarget::parse(wellformed::target(request)).map_err(|error| Rejection::Ambiguous(error.reason()))?;
         wellformed::check_method(&request.method)?;
@@ -215,6 +225,12 @@ impl Gate {
         let (token, source) = acquired.map_err(Rejection::Exchange)?;
         Ok(Credential { exchange, token, source, waited: Some(started.elapsed()) })
     }
+}
+
+/// The caller behind a token that is seen for the first time, or again after it was forgotten.
+async fn verify_anew(route: &Route, token: Presented<'_>, digest: &Digest) -> Result<Arc<VerifiedCaller>, Rejection> {
+    let token = token.token().map_err(bearer_rejection)?;
+    route.verifier.verify_anew(token, digest).await.map_err(verify_rejection)
 }
 
 /// Path and query as Pingora sends them where they are not replaced.

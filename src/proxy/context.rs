@@ -1,5 +1,7 @@
 //! What is known of one request while Pingora leads it through its phases.
 
+use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use http::{HeaderValue, Version};
@@ -21,8 +23,8 @@ pub struct RequestContext {
     pub(super) correlation: Option<Correlation>,
     pub(super) trail: Trail,
     pub(super) admission: Option<Admission>,
-    /// The caller's own `Authorization`: needed for a second exchange, and to make sure that it does not leave.
-    pub(super) authorization: Option<HeaderValue>,
+    /// The caller's own token: needed for a second exchange, and to make sure that it does not leave.
+    pub(super) token_a: Option<TokenA>,
     pub(super) caller_version: Version,
     /// Whether it asks to go on as a WebSocket; what then listens to the target.
     pub(super) websocket: Option<Ear>,
@@ -67,7 +69,7 @@ impl RequestContext {
             correlation: None,
             trail: Trail::default(),
             admission: None,
-            authorization: None,
+            token_a: None,
             caller_version: Version::HTTP_11,
             websocket: None,
             awaits_continue: false,
@@ -99,10 +101,36 @@ impl RequestContext {
         }
     }
 
-    /// The caller's token A as it stands in the request: what follows the last blank or tab.
+    /// The caller's token A as it stands in the request.
     pub(super) fn token_a(&self) -> Option<&[u8]> {
-        let value = self.authorization.as_ref()?.as_bytes().trim_ascii();
-        value.get(memrchr2(b' ', b'\t', value).map_or(0, |blank| blank + 1)..).filter(|token| !token.is_empty())
+        self.token_a.as_ref().map(TokenA::bytes)
+    }
+}
+
+/// The caller's token A, in the header that it came with.
+pub(super) struct TokenA {
+    header: HeaderValue,
+    bounds: Range<usize>,
+}
+
+impl TokenA {
+    /// What follows the last blank or tab in an `Authorization`, whatever its scheme is; none where nothing does.
+    pub(super) fn of(header: &HeaderValue) -> Option<Self> {
+        let value = header.as_bytes().trim_ascii_end();
+        let start = memrchr2(b' ', b'\t', value).map_or(0, |blank| blank + 1);
+        let bounds = start..value.len();
+        (!bounds.is_empty()).then(|| Self { header: header.clone(), bounds })
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.header.as_bytes().get(self.bounds.clone()).unwrap_or_default()
+    }
+}
+
+/// Prints how long it is, never what it is.
+impl fmt::Debug for TokenA {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenA").field("length", &self.bounds.len()).finish_non_exhaustive()
     }
 }
 
@@ -124,8 +152,10 @@ mod tests {
         let mut context = RequestContext::new(gauge);
         assert_eq!(context.token_a(), None);
         for value in ["Bearer a.b.c", "bearer   a.b.c ", "Bearer \ta.b.c", "Bearer \t a.b.c\t"] {
-            context.authorization = Some(HeaderValue::from_str(value).unwrap());
+            context.token_a = TokenA::of(&HeaderValue::from_str(value).unwrap());
             assert_eq!(context.token_a(), Some(&b"a.b.c"[..]), "{value:?}");
+            assert!(!format!("{context:?}").contains("a.b.c"));
         }
+        assert!(TokenA::of(&HeaderValue::from_static(" \t")).is_none());
     }
 }

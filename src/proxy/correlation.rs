@@ -2,6 +2,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::present::Present;
 use super::values::{append_hex, header_value};
 
 /// The names of one request.
@@ -11,18 +12,19 @@ pub(super) struct Correlation {
     pub(super) request_id: HeaderValue,
     /// The caller's `traceparent` where it is well-formed, or a new one that asks nobody to sample.
     pub(super) traceparent: HeaderValue,
-    /// Whether `traceparent` is the caller's; where it is not, its `tracestate` belongs to no trace.
-    pub(super) continues_trace: bool,
+    /// Whether there is a `tracestate` that belongs to no trace: `traceparent` is not the caller's.
+    pub(super) has_foreign_state: bool,
 }
 
 impl Correlation {
     /// Takes over what the caller sent, or invents it.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        let request_id = only(headers, &X_REQUEST_ID).filter(|value| is_plain_id(value.as_bytes()));
-        let traceparent = only(headers, &TRACEPARENT).filter(|value| is_traceparent(value.as_bytes()));
+    pub(super) fn of(headers: &HeaderMap, present: Present) -> Self {
+        let sent = |name: &HeaderName, bit| if present.has(bit) { only(headers, name) } else { None };
+        let request_id = sent(&X_REQUEST_ID, Present::X_REQUEST_ID).filter(|value| is_plain_id(value.as_bytes()));
+        let traceparent = sent(&TRACEPARENT, Present::TRACEPARENT).filter(|value| is_traceparent(value.as_bytes()));
         Self {
             request_id: request_id.cloned().unwrap_or_else(new_request_id),
-            continues_trace: traceparent.is_some(),
+            has_foreign_state: traceparent.is_none() && present.has(Present::TRACESTATE),
             traceparent: traceparent.cloned().unwrap_or_else(new_traceparent),
         }
     }
@@ -94,7 +96,7 @@ mod tests {
     fn correlation(name: &'static str, value: &str) -> Correlation {
         let mut headers = HeaderMap::new();
         headers.insert(name, HeaderValue::from_str(value).unwrap());
-        Correlation::of(&headers)
+        Correlation::of(&headers, Present::of(&headers))
     }
 
     #[test]

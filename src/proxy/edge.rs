@@ -4,6 +4,7 @@ use http::HeaderMap;
 use pingora::http::RequestHeader;
 use pingora::proxy::Session;
 
+use super::present::Present;
 use super::{raw_header, wellformed};
 use crate::network::Networks;
 use crate::rejection::Rejection;
@@ -26,14 +27,14 @@ impl EdgeSettings {
     ///
     /// # Errors
     /// Where it is too large, or was written so that another parser might read it differently.
-    pub(super) fn inspect(&self, session: &Session) -> Result<(), Rejection> {
+    pub(super) fn inspect(&self, session: &Session, present: Present) -> Result<(), Rejection> {
         let request = session.req_header();
         let Some(http1) = session.as_ref().as_http1() else {
             return self.check_sizes(request, written_length(request));
         };
         let raw = http1.get_headers_raw_bytes();
         self.check_sizes(request, raw.len())?;
-        raw_header::check(&raw, request)
+        raw_header::check(&raw, present.has(Present::TRANSFER_ENCODING))
     }
 
     fn check_sizes(&self, request: &RequestHeader, header_bytes: usize) -> Result<(), Rejection> {
@@ -48,7 +49,10 @@ impl EdgeSettings {
 }
 
 /// The length of the body that the request announces, if it does.
-pub(super) fn declared_length(headers: &HeaderMap) -> Option<u64> {
+pub(super) fn declared_length(headers: &HeaderMap, present: Present) -> Option<u64> {
+    if !present.has(Present::CONTENT_LENGTH) {
+        return None;
+    }
     headers.get(http::header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::admission::{Place, Trail, bearer_rejection, verify_rejection};
 use super::gateway::Gateway;
+use super::present::Present;
 use super::route::{Route, Service};
 use super::{tripwire, wellformed};
 use crate::caller::{Examination, Kind, Requirements, bearer_token};
@@ -151,7 +152,7 @@ impl Gateway {
         told: &mut Explanation,
     ) -> Result<(), Rejection> {
         let generation = self.generation();
-        let (route, path) = match generation.gate.place(request)? {
+        let (route, path) = match generation.gate.place(request, Present::of(&request.headers))? {
             Place::Target(route, path) => {
                 let path = path.as_deref().unwrap_or_else(|| request.raw_path());
                 (Arc::clone(route), String::from_utf8_lossy(path).into_owned())
@@ -204,7 +205,7 @@ impl Gateway {
             .generation()
             .gate
             .exchanger
-            .probe(exchange, Principal { token, digest: &digest, caller: &caller })
+            .probe(exchange, Principal { token: token.as_bytes(), digest: &digest, caller: &caller })
             .await;
         let failure = probe.outcome.as_ref().err().cloned();
         if let Some(told) = &mut told.exchange {

@@ -20,6 +20,7 @@ mod kept;
 mod origin;
 mod party;
 mod phases;
+mod present;
 mod punctual;
 mod rate_limits;
 mod raw_header;

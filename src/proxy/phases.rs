@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONNECTION, TRANSFER_ENCODING, UPGRADE};
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, StatusCode, Version};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
@@ -17,9 +17,10 @@ use pingora::upstreams::peer::{HttpPeer, Peer};
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
 use super::admission::Decision;
-use super::context::{RequestContext, Resend};
+use super::context::{RequestContext, Resend, TokenA};
 use super::correlation::Correlation;
 use super::gateway::Gateway;
+use super::present::Present;
 use super::request_headers::{self, Forwarding};
 use super::switching::Ear;
 use super::target::{Attempts, Repeatable};
@@ -42,13 +43,14 @@ impl ProxyHttp for Gateway {
         if !begin_request(session) {
             return Err(Error::explain(ErrorType::ConnectionClosed, "the request came too late").into_down());
         }
-        prepare_session(session, context);
+        let present = Present::of(&session.req_header().headers);
+        prepare_session(session, present, context);
         let generation = self.generation();
         let gate = &generation.gate;
         let edge = &gate.edge;
         context.trail.whence = Whence::of(peer_address(session), &session.req_header().headers, &edge.trusted_proxies);
-        let outcome = match edge.inspect(session) {
-            Ok(()) => gate.decide(session.req_header(), &mut context.trail, context.started).await,
+        let outcome = match edge.inspect(session, present) {
+            Ok(()) => gate.decide(session.req_header(), present, &mut context.trail, context.started).await,
             Err(rejection) => Err(rejection),
         };
         match outcome {
@@ -101,11 +103,7 @@ impl ProxyHttp for Gateway {
         };
         context.body_bytes = 0;
         let forwarding = Forwarding::of(session, &context.trail.whence);
-        request_headers::prepare(request, admission, correlation, forwarding)?;
-        if context.websocket.is_none() {
-            request.remove_header(&CONNECTION);
-            request.remove_header(&UPGRADE);
-        }
+        request_headers::prepare(request, admission, correlation, forwarding, context.websocket.is_some())?;
         let carrier = context.token_a().and_then(|token| tripwire::carrier(request, token));
         if let Some(carrier) = carrier {
             tracing::warn!(
@@ -320,16 +318,14 @@ fn begin_request(session: &mut Session) -> bool {
 }
 
 /// Sets what Pingora leaves open, and notes what later phases need of the caller's request.
-fn prepare_session(session: &mut Session, context: &mut RequestContext) {
+fn prepare_session(session: &mut Session, present: Present, context: &mut RequestContext) {
     let request = session.req_header();
-    context.correlation = Some(Correlation::of(&request.headers));
-    context.authorization = request.headers.get(AUTHORIZATION).cloned();
-    if let Some(authorization) = &mut context.authorization {
-        authorization.set_sensitive(true);
-    }
+    context.correlation = Some(Correlation::of(&request.headers, present));
+    context.token_a = request.headers.get(AUTHORIZATION).and_then(TokenA::of);
     context.caller_version = request.version;
-    context.awaits_continue = wellformed::awaits_continue(request);
-    context.websocket = wellformed::asks_for_websocket(request).then(Ear::default);
+    context.awaits_continue = present.has(Present::EXPECT) && wellformed::awaits_continue(request);
+    let asks_for_websocket = present.has(Present::UPGRADE) && wellformed::asks_for_websocket(request);
+    context.websocket = asks_for_websocket.then(Ear::default);
     if session.as_ref().get_keepalive().is_some() {
         session.set_keepalive(UNTIMED);
     }
@@ -338,7 +334,7 @@ fn prepare_session(session: &mut Session, context: &mut RequestContext) {
     session.as_mut().set_ignore_info_resp(context.caller_version == Version::HTTP_10);
     // Parsers disagree about chunk lines: ours reads over a line feed in an extension, where others end the line. What we
     // found to follow the body may be a part of it to whoever stands before us, and must not become a request.
-    if session.req_header().headers.contains_key(TRANSFER_ENCODING) {
+    if present.has(Present::TRANSFER_ENCODING) {
         session.set_keepalive(None);
     }
     // Without this, the bytes of a second request end the connection before the first one is answered.

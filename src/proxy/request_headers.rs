@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use http::Uri;
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderName,
-    HeaderValue, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, COOKIE, HOST, HeaderMap,
+    HeaderName, HeaderValue, UPGRADE, USER_AGENT,
 };
 use http::request::Parts;
 use pingora::http::RequestHeader;
@@ -44,7 +44,8 @@ impl Forwarding {
 }
 
 /// Turns the caller's header section into the target's: everything the caller claims about itself goes, our own
-/// statements and token B come. Names are in lower case afterwards (RFC 9110 section 5.1: it is no matter).
+/// statements and token B come, and what is about the caller's connection stays only where the request `goes_on` as a
+/// WebSocket. Names are in lower case afterwards (RFC 9110 section 5.1: it is no matter).
 ///
 /// # Errors
 /// Where the path is none; the request is not sent then.
@@ -53,6 +54,7 @@ pub(super) fn prepare(
     admission: &Admission,
     correlation: &Correlation,
     forwarding: Forwarding,
+    goes_on: bool,
 ) -> pingora::Result<()> {
     let path = admission.path.as_ref().map(|path| (path, Uri::from_maybe_shared(path.clone())));
     if let Some((path, Err(_))) = path {
@@ -66,7 +68,7 @@ pub(super) fn prepare(
         let headers = &mut parts.headers;
         headers.reserve(OUR_OWN);
         let credential = admission.credential.as_ref().map(|credential| &credential.token);
-        remove_claims(headers, credential.map(|token| token.header_name()));
+        remove_claims(headers, credential.map(|token| token.header_name()), goes_on);
         join_cookies(headers);
         headers.insert(HOST, admission.route.target.authority().clone());
         if let Some(token) = credential {
@@ -79,7 +81,7 @@ pub(super) fn prepare(
             headers.insert(X_FORWARDED_HOST, host);
         }
         headers.insert(X_FORWARDED_PROTO, forwarding.scheme);
-        if !correlation.continues_trace {
+        if correlation.has_foreign_state {
             headers.remove(&TRACESTATE);
         }
         headers.insert(X_REQUEST_ID, correlation.request_id.clone());
@@ -114,12 +116,15 @@ fn join_cookies(headers: &mut HeaderMap) {
 }
 
 /// Removes what only the proxy may say, and what some server would take for the header `ours`. That one itself stays: it
-/// is replaced.
-fn remove_claims(headers: &mut HeaderMap, ours: Option<&HeaderName>) {
+/// is replaced. What is about the connection goes unless the request `goes_on` as another protocol.
+fn remove_claims(headers: &mut HeaderMap, ours: Option<&HeaderName>, goes_on: bool) {
     let spelled = ours.map_or(Cow::Borrowed(""), |ours| spelling::plain(ours.as_str()));
     let is_unwanted = |name: &&HeaderName| {
         if HARMLESS.contains(name) {
             return false;
+        }
+        if **name == CONNECTION || **name == UPGRADE {
+            return !goes_on;
         }
         let text = name.as_str();
         // Most others need no second look.
@@ -146,7 +151,7 @@ fn is_claim(name: &str, plain: &str) -> bool {
 }
 
 /// What nearly every request has.
-const HARMLESS: [HeaderName; 8] =
+static HARMLESS: [HeaderName; 8] =
     [HOST, USER_AGENT, ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, CONTENT_TYPE, CONTENT_LENGTH, COOKIE];
 
 /// What all of the names begin with that are looked for.
@@ -213,26 +218,40 @@ mod tests {
             "content-length",
             "my_header",
             "x-request-id",
+            "connection",
+            "upgrade",
         ] {
             request.insert_header(name, "v").unwrap();
         }
-        change_parts(&mut request, |parts| remove_claims(&mut parts.headers, None));
+        change_parts(&mut request, |parts| remove_claims(&mut parts.headers, None, false));
         let mut left: Vec<_> = request.headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["content-length", "my_header", "x-request-id"]);
     }
+
+    #[test]
+    fn a_websocket_keeps_what_asks_for_it() {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        remove_claims(&mut headers, None, true);
+        assert_eq!(headers.len(), 2);
+        remove_claims(&mut headers, None, false);
+        assert!(headers.is_empty());
+    }
+
     #[test]
     fn our_own_header_is_replaced_and_its_other_spellings_go() {
         let mut headers = HeaderMap::new();
         for name in ["x-api-token", "x_api_token", "x-api-token-", "authorization", "x-api-tokens"] {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static("v"));
         }
-        remove_claims(&mut headers, Some(&HeaderName::from_static("x-api-token")));
+        remove_claims(&mut headers, Some(&HeaderName::from_static("x-api-token")), false);
         let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
         left.sort_unstable();
         assert_eq!(left, ["x-api-token", "x-api-tokens"]);
         headers.insert(http::header::AUTHORIZATION, HeaderValue::from_static("v"));
-        remove_claims(&mut headers, Some(&http::header::AUTHORIZATION));
+        remove_claims(&mut headers, Some(&http::header::AUTHORIZATION), false);
         assert!(headers.contains_key("authorization"));
     }
 

@@ -33,7 +33,7 @@ impl Gateway {
         if !resendable || has_claims_challenge(response) {
             return Ok(());
         }
-        let token_a = context.token_a().and_then(|token| std::str::from_utf8(token).ok()).unwrap_or_default();
+        let token_a = context.token_a().unwrap_or_default();
         let renewed = self.generation().gate.renew(admission, credential, token_a).await;
         match renewed {
             Ok(credential) => {

@@ -6,6 +6,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 use pingora::http::RequestHeader;
 
+use super::present::Present;
 use super::spelling;
 use crate::rejection::Rejection;
 use crate::route::HostName;
@@ -56,7 +57,11 @@ pub(super) fn target(request: &RequestHeader) -> &[u8] {
 ///
 /// # Errors
 /// What is ambiguous about them.
-pub(super) fn check_framing(headers: &HeaderMap) -> Result<(), Rejection> {
+pub(super) fn check_framing(headers: &HeaderMap, present: Present) -> Result<(), Rejection> {
+    const FRAMING: Present = Present::CONTENT_LENGTH.and(Present::TRANSFER_ENCODING).and(Present::CONNECTION);
+    if !present.has(FRAMING) {
+        return Ok(());
+    }
     if headers.get_all(CONTENT_LENGTH).iter().nth(1).is_some() {
         return Err(Rejection::Ambiguous("more than one content-length"));
     }
@@ -119,7 +124,11 @@ pub(super) fn check_method(method: &Method) -> Result<(), Rejection> {
 /// # Errors
 /// Where there is one.
 pub(super) fn check_method_override(headers: &HeaderMap) -> Result<(), Rejection> {
-    let overrides = |name: &HeaderName| METHOD_OVERRIDES.contains(&&*spelling::plain(name.as_str()));
+    // Most names need no second look.
+    let overrides = |name: &HeaderName| {
+        let name = name.as_str();
+        spelling::first_letter(name) == Some(b'x') && METHOD_OVERRIDES.contains(&&*spelling::plain(name))
+    };
     if headers.keys().any(overrides) {
         return Err(Rejection::Ambiguous("a header names another method than the request line"));
     }
@@ -153,6 +162,7 @@ pub(super) fn names_websocket(headers: &HeaderMap) -> bool {
 /// The longest method, in bytes.
 const MAX_METHOD: usize = 32;
 
+/// All begin with an `x`.
 const METHOD_OVERRIDES: [&str; 3] = ["x-http-method-override", "x-http-method", "x-method-override"];
 
 const PROTECTED: [HeaderName; 11] = [
@@ -182,6 +192,11 @@ mod tests {
         request
     }
 
+    fn framing(headers: &[(&'static str, &str)]) -> Result<(), Rejection> {
+        let headers = request(headers).headers.clone();
+        check_framing(&headers, Present::of(&headers))
+    }
+
     fn host_of(headers: &[(&'static str, &str)]) -> Result<String, Rejection> {
         host(&request(headers)).map(|host| host.map(|host| host.as_str().to_owned()).unwrap_or_default())
     }
@@ -202,7 +217,7 @@ mod tests {
         for headers in
             [&[("content-length", "5")][..], &[("transfer-encoding", "Chunked")], &[("connection", "close, x-own")]]
         {
-            assert_eq!(check_framing(&request(headers).headers), Ok(()), "{headers:?}");
+            assert_eq!(framing(headers), Ok(()), "{headers:?}");
         }
         for headers in [
             &[("content-length", "5"), ("content-length", "5")][..],
@@ -216,7 +231,7 @@ mod tests {
             &[("connection", "\"close\"")],
             &[("connection", "keep-alive"), ("connection", "x-request-id")],
         ] {
-            assert!(check_framing(&request(headers).headers).is_err(), "{headers:?}");
+            assert!(framing(headers).is_err(), "{headers:?}");
         }
     }
 

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use memchr::memrchr;
+
 /// The host of a request: lower case, without port and without a final dot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostName<'a>(Cow<'a, str>);
@@ -91,13 +93,11 @@ fn is_below(name: &str, suffix: &str) -> bool {
 }
 
 fn without_port(text: &str) -> Result<&str, HostError> {
-    let after_address = text.rfind(']').map_or(0, |at| at + 1);
-    let Some(colon) = text.get(after_address..).and_then(|tail| tail.rfind(':')) else {
-        return Ok(text);
-    };
-    let (name, port) = text.split_at(after_address + colon);
-    let digits = port.trim_start_matches(':');
-    let valid = port.len() == digits.len() + 1 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    // The colons of an address are no matter; where there are brackets and no address, it is no host either.
+    let after_address = if text.starts_with('[') { text.rfind(']').map_or(0, |at| at + 1) } else { 0 };
+    let colon = memrchr(b':', text.as_bytes()).filter(|at| *at >= after_address);
+    let Some((name, port)) = colon.map(|at| text.split_at(at)) else { return Ok(text) };
+    let valid = port.bytes().skip(1).all(|byte| byte.is_ascii_digit());
     if valid { Ok(name) } else { Err(HostError) }
 }
 
@@ -105,11 +105,17 @@ fn is_host(name: &str) -> bool {
     if let Some(address) = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         return address.parse::<std::net::Ipv6Addr>().is_ok();
     }
-    name.len() <= 253
-        && name.split('.').all(|label| {
-            (1..=63).contains(&label.len())
-                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-        })
+    // The length of the label so far; nothing once the name is none.
+    let label = name.bytes().try_fold(0, |length, byte| match byte {
+        b'.' => is_label(length).then_some(0),
+        b'-' | b'_' => Some(length + 1),
+        _ => byte.is_ascii_alphanumeric().then_some(length + 1),
+    });
+    name.len() <= 253 && label.is_some_and(is_label)
+}
+
+fn is_label(length: usize) -> bool {
+    (1..=63).contains(&length)
 }
 
 #[cfg(test)]
@@ -129,6 +135,7 @@ mod tests {
             ("127.0.0.1:8080", "127.0.0.1"),
             ("[::1]:8080", "[::1]"),
             ("localhost:", "localhost"),
+            ("localhost.:80", "localhost"),
         ] {
             assert_eq!(name(text).as_deref(), Some(expected), "{text}");
         }
@@ -136,6 +143,10 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_a_host() {
+        let long = [format!("{}.a", "x".repeat(64)), format!("{}a", "x.".repeat(127))];
+        for text in long.iter().map(|text| &**text).chain(["a]:80", "[a]b:80", "[::1]x", ":80", ".a", "a..:"]) {
+            assert_eq!(name(text), None, "{text}");
+        }
         for text in ["", "a b", "a,b", "user@host", "a..b", "host:80:80", "host:x", "[::1", "::1", "a/b", "*.a", "[a]"]
         {
             assert_eq!(name(text), None, "{text}");
