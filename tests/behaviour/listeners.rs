@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::support::wire::request;
-use crate::support::{ROUTES, World, listener};
+use crate::support::{ROUTES, World, eventually, listener};
 
 /// A world whose proxy has these listeners (a YAML list) and further settings at the top level.
 async fn world(listeners: &str, more: &str) -> World {
@@ -62,6 +62,13 @@ async fn metric(world: &World, name: &str, labels: &str) -> u64 {
     let labels = if labels.is_empty() { String::new() } else { format!(",{labels}") };
     let value = world.proxy.metric(&format!("{name}{{listener=\"{address}\"{labels}}}")).await;
     value.to_string().parse().unwrap()
+}
+
+/// Asserts that so many are counted: perhaps a moment after a caller has seen the end of its connection.
+async fn assert_counted(world: &World, name: &str, labels: &str, expected: u64) {
+    let what = format!("{name} with {labels} is {expected}");
+    eventually(&what, async || metric(world, name, labels).await >= expected).await;
+    assert_eq!(metric(world, name, labels).await, expected, "{what}");
 }
 
 /// Far longer than anything here takes.

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use super::{end_of, metric, say, world};
+use super::{assert_counted, end_of, metric, say, world};
 use crate::support::tls::{Authority, Issued, NAME};
 use crate::support::{World, eventually};
 
@@ -110,7 +110,7 @@ async fn a_bad_pair_leaves_the_last_good_one() {
     std::fs::copy(&stranger.issue(NAME).private_key, &issued.private_key).unwrap();
     world.proxy.listeners.refresh_certificates(true);
     assert_eq!(presented_to(&world, &authority).await, good);
-    assert!(metric(&world, RELOADS, "outcome=\"failure\"").await >= 3);
+    eventually("it is counted", async || metric(&world, RELOADS, "outcome=\"failure\"").await >= 3).await;
     authority.issue(NAME);
     world.proxy.listeners.refresh_certificates(false);
     assert_eq!(presented_to(&world, &authority).await, certificate(&issued.certificate));
@@ -143,7 +143,7 @@ async fn who_speaks_no_tls_or_does_not_go_on_is_counted_and_gone() {
     let world = tls_world(&authority.issue(NAME), "", "limits: {header_timeout: 300ms}").await;
     let refused = "obo_proxy_connections_refused_total";
     end_of(&mut say(&world, "GET / HTTP/1.1\r\nHost: a\r\n\r\n").await).await;
-    assert_eq!(metric(&world, refused, "reason=\"tls\"").await, 1);
+    assert_counted(&world, refused, "reason=\"tls\"", 1).await;
     end_of(&mut say(&world, "\x16\x03\x01").await).await;
     let slow = || async { metric(&world, refused, "reason=\"tls_timeout\"").await };
     let swept = || async { metric(&world, "obo_proxy_connections_ended_total", "reason=\"header_timeout\"").await };

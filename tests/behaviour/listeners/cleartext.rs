@@ -5,7 +5,7 @@ use http::Request;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use super::{PLAIN, end_of, get, metric, say, world};
+use super::{PLAIN, assert_counted, end_of, get, say, world};
 use crate::support::World;
 use crate::support::wire::{Wire, request};
 
@@ -33,7 +33,7 @@ async fn callers_with_prior_knowledge_are_served_on_one_connection() {
         assert_eq!(response.await.unwrap().status(), 200);
         caller = caller.ready().await.unwrap();
     }
-    assert_eq!(metric(&world, "obo_proxy_connections_accepted_total", "").await, 1);
+    assert_counted(&world, "obo_proxy_connections_accepted_total", "", 1).await;
     assert_eq!(world.target.requests()[0].header("x-forwarded-proto"), Some("http"));
 }
 
@@ -67,7 +67,7 @@ async fn a_preface_that_does_not_go_on_ends_in_time() {
         // Behind a whole preface our settings come, unasked.
         assert!(said.is_empty() || length == 24 && said[3] == 4, "{length}: {said:?}");
     }
-    assert_eq!(metric(&world, "obo_proxy_connections_ended_total", "reason=\"header_timeout\"").await, 4);
+    assert_counted(&world, "obo_proxy_connections_ended_total", "reason=\"header_timeout\"", 4).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -102,7 +102,7 @@ async fn a_caller_that_takes_its_requests_back_as_a_rule_is_disconnected() {
         }
     }
     end_of(&mut stream).await;
-    assert_eq!(metric(&world, "obo_proxy_connections_ended_total", "reason=\"resets\"").await, 1);
+    assert_counted(&world, "obo_proxy_connections_ended_total", "reason=\"resets\"", 1).await;
     assert_eq!(http2_answer(&world).await, 200, "others are served");
 }
 

@@ -1,6 +1,6 @@
 //! As many connections as there may be, and one more.
 
-use super::{PLAIN, end_of, get, metric, say, world};
+use super::{PLAIN, assert_counted, end_of, get, metric, say, world};
 use crate::support::eventually;
 use crate::support::wire::Wire;
 
@@ -17,10 +17,13 @@ async fn one_connection_too_many_is_closed_and_the_next_finds_room() {
         callers.push(caller);
     }
     assert_eq!(end_of(&mut say(&world, "").await).await.0, b"");
-    assert_eq!(metric(&world, REFUSED, "reason=\"connections\"").await, 1);
+    assert_counted(&world, REFUSED, "reason=\"connections\"", 1).await;
     // Those that were only kept have made room.
     assert_eq!(world.get("/orders/1", &token).await.status, 200);
-    assert!(metric(&world, "obo_proxy_connections_ended_total", "reason=\"room\"").await >= 1);
+    eventually("it is counted", async || {
+        metric(&world, "obo_proxy_connections_ended_total", "reason=\"room\"").await >= 1
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,7 +52,7 @@ async fn an_address_has_no_more_connections_than_it_may() {
         assert_eq!(caller.ask(get(&token)).await.status(), 200);
     }
     assert_eq!(end_of(&mut say(&world, "").await).await.0, b"");
-    assert_eq!(metric(&world, REFUSED, "reason=\"connections_per_address\"").await, 1);
+    assert_counted(&world, REFUSED, "reason=\"connections_per_address\"", 1).await;
     drop(first);
     eventually("one is gone", async || metric(&world, "obo_proxy_connections", "").await == 1).await;
     assert_eq!(world.get("/orders/1", &token).await.status, 200);
