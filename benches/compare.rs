@@ -3,7 +3,8 @@
 //!
 //! `cargo bench --bench compare -- [--quick] [--only obo-proxy,bare,…] [--against PROGRAM]`. A full run writes
 //! `benches/results/compare.md`, `.json` and `.svg`; what is shorter or has other contestants only prints. `--against` adds
-//! another build of the program, so that a change can be measured in one run with what was before it. Everything is on loopback: callers and target
+//! another build of the program, so that a change can be measured in one run with what was before it; `--train` is for
+//! `make profile`. Everything is on loopback: callers and target
 //! are in the parent, each on a thread of its own, contestants and sidecar are child processes. What counts most is the CPU
 //! time of the contestants as the kernel accounts for it, so that neighbours on the machine disturb little.
 //! Nothing here passes or fails by time, but every answer must be right.
@@ -50,6 +51,8 @@ mod statistics;
 mod system;
 #[path = "compare/target.rs"]
 mod target;
+#[path = "compare/training.rs"]
+mod training;
 
 use std::path::Path;
 use std::time::Duration;
@@ -78,11 +81,14 @@ fn main() {
 
 fn compare(arguments: &[String]) {
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    if has("--train") {
+        return runtime.block_on(training::train(CONNECTIONS));
+    }
     // Without `--bench` (cargo test --benches) it is enough to see that everything works.
     let full = has("--bench") && !has("--quick");
     let value_of = |name: &str| arguments.iter().skip_while(|argument| *argument != name).nth(1).map(String::as_str);
     let (only, against) = (value_of("--only"), value_of("--against"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let recipes = chosen(only, against);
     let results = runtime.block_on(run(if full { &FULL } else { &QUICK }, has("--bench"), recipes));
     println!("{}", report::markdown(&results));

@@ -16,6 +16,7 @@ use pingora::server::configuration::ServerConf;
 use pingora::upstreams::peer::HttpPeer;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::runtime::{Builder, Handle};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 /// A Pingora proxy to `target`. What could make it slower or faster than the program for another reason than its work is
@@ -67,8 +68,12 @@ fn serve_peer(address: &str, peer: &HttpPeer) {
         socket.set_reuseaddr(true).unwrap();
         socket.bind(address).unwrap();
         let listener = socket.listen(4096).unwrap();
+        let mut told_to_end = signal(SignalKind::terminate()).unwrap();
         for (event_loop, proxy) in workers.iter().cycle() {
-            let (stream, _) = listener.accept().await.unwrap();
+            let stream = tokio::select! {
+                connection = listener.accept() => connection.unwrap().0,
+                _ = told_to_end.recv() => return,
+            };
             stream.set_nodelay(true).unwrap();
             event_loop.spawn(speak(Arc::clone(proxy), stream.into_std().unwrap()));
         }

@@ -14,6 +14,8 @@ pub struct Machine {
     pub kernel: String,
     /// `YYYY-MM-DD`
     pub date: String,
+    /// Whether it was built with a profile of its own work (`make profile`).
+    pub profile_guided: bool,
     /// The commit that was measured, with `-dirty` where the work tree differs from it; "unknown" outside of a checkout.
     pub commit: String,
 }
@@ -26,14 +28,16 @@ impl Machine {
             cores: cores(),
             kernel: read("/proc/sys/kernel/osrelease"),
             date: date.chars().take("YYYY-MM-DD".len()).collect(),
+            profile_guided: std::env::var("RUSTFLAGS").is_ok_and(|flags| flags.contains("profile-use")),
             commit: commit(),
         }
     }
 
     /// One line for people.
     pub fn describe(&self) -> String {
-        let Self { processor, cores, kernel, date, commit } = self;
-        format!("{processor}, {cores} cores, Linux {kernel}; {date}, commit {commit}")
+        let Self { processor, cores, kernel, date, profile_guided, commit } = self;
+        let build = if *profile_guided { "built with a profile" } else { "built without a profile" };
+        format!("{processor}, {cores} cores, Linux {kernel}; {date}, commit {commit}, {build}")
     }
 }
 

@@ -104,6 +104,11 @@ impl Contestant {
         self.callers = caller::connect(&self.address, connections).await;
     }
 
+    /// `HOST:PORT`
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     pub fn token_expected<'s>(&'s self, setting: &'s Setting) -> &'s str {
         match self.recipe.sends {
             Credential::TokenA => &setting.token_a,
