@@ -22,6 +22,8 @@ pub struct Recipe {
     pub sends: Credential,
     /// Whether it asks the sidecar with each request.
     pub asks_sidecar: bool,
+    /// Whether it has cores of its own.
+    pub is_confined: bool,
 }
 
 /// Where a contestant writes a line for each request.
@@ -56,6 +58,7 @@ pub fn obo_proxy() -> Recipe {
         log: Log::Output,
         sends: Credential::TokenB,
         asks_sidecar: false,
+        is_confined: false,
     }
 }
 
@@ -76,7 +79,7 @@ pub fn confined(recipe: Recipe) -> Recipe {
         Credential::TokenA => ("confined-bare", Credential::TokenA),
         Credential::TokenB | Credential::OwnTokenB => ("confined-obo-proxy", Credential::OwnTokenB),
     };
-    Recipe { slug, sends, ..recipe }
+    Recipe { slug, sends, is_confined: true, ..recipe }
 }
 
 /// All others.
@@ -107,6 +110,7 @@ pub fn bare() -> Recipe {
         log: Log::None,
         sends: Credential::TokenA,
         asks_sidecar: false,
+        is_confined: false,
     }
 }
 
@@ -131,6 +135,7 @@ fn nginx() -> Recipe {
         log: Log::File,
         sends: Credential::TokenA,
         asks_sidecar: false,
+        is_confined: false,
     }
 }
 
@@ -158,6 +163,7 @@ fn haproxy() -> Recipe {
         log: Log::Output,
         sends: Credential::TokenA,
         asks_sidecar: false,
+        is_confined: false,
     }
 }
 
@@ -194,6 +200,7 @@ fn envoy() -> Recipe {
         log: Log::File,
         sends: Credential::TokenB,
         asks_sidecar: true,
+        is_confined: false,
     }
 }
 
@@ -212,6 +219,7 @@ fn traefik() -> Recipe {
         log: Log::File,
         sends: Credential::TokenB,
         asks_sidecar: true,
+        is_confined: false,
     }
 }
 
@@ -227,6 +235,7 @@ fn caddy() -> Recipe {
         log: Log::File,
         sends: Credential::TokenB,
         asks_sidecar: true,
+        is_confined: false,
     }
 }
 

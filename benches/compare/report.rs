@@ -78,7 +78,7 @@ fn contestant(row: &Row) -> Vec<String> {
 fn duelled(duel: &Duel) -> String {
     let Duel { obo_saturation, bare_saturation, rate, rounds, obo_p99, bare_p99, obo_pooled, bare_pooled } = duel;
     format!(
-        "\nobo-proxy and bare Pingora in turn, on half of the cores, with callers and target on the others: \
+        "\nobo-proxy and bare Pingora in turn, on half of the cores, with callers and target on the others, the log in memory that has been touched before: \
          {obo_saturation:.0} and {bare_saturation:.0} requests/s at saturation; at {rate} requests/s, half of the lower, \
          p99 of {obo_p99:.0} µs and {bare_p99:.0} µs (median of {rounds} rounds each); over all rounds p50 {:.0} and {:.0} \
          µs, p99 {:.0} and {:.0} µs, p99.9 {:.0} and {:.0} µs.\n",
