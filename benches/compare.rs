@@ -89,8 +89,11 @@ fn compare(arguments: &[String]) {
     let full = has("--bench") && !has("--quick");
     let value_of = |name: &str| arguments.iter().skip_while(|argument| *argument != name).nth(1).map(String::as_str);
     let (only, against) = (value_of("--only"), value_of("--against"));
+    if let Some(why) = has("--bench").then(installation::install).and_then(Result::err) {
+        println!("what PyPI has cannot be installed: {why}");
+    }
     let recipes = chosen(only, against);
-    let results = runtime.block_on(run(if full { &FULL } else { &QUICK }, has("--bench"), recipes));
+    let results = runtime.block_on(run(if full { &FULL } else { &QUICK }, recipes));
     println!("{}", report::markdown(&results));
     if full && only.is_none() && against.is_none() && !cfg!(debug_assertions) {
         write(&results);
@@ -103,10 +106,7 @@ fn chosen(only: Option<&str>, against: Option<&str>) -> Vec<Recipe> {
     against.map(recipe::other_build).into_iter().chain(recipe::others().into_iter().filter(is_wanted)).collect()
 }
 
-async fn run(plan: &Plan, install: bool, recipes: Vec<Recipe>) -> Results {
-    if let Some(why) = install.then(installation::install).and_then(Result::err) {
-        println!("what PyPI has cannot be installed: {why}");
-    }
+async fn run(plan: &Plan, recipes: Vec<Recipe>) -> Results {
     let mut setting = Setting::arrange().await;
     let (mut lineup, absent) = assemble(&mut setting, recipes).await;
     for contestant in &mut lineup {

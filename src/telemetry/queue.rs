@@ -1,12 +1,14 @@
-//! Log lines on their way out: whoever logs adds to a buffer, and a thread writes out what has gathered and then rests,
-//! so that a busy proxy neither wakes it nor enters the kernel for every line.
+//! Log lines on their way out: whoever logs adds to a queue, and a thread writes out what has gathered and then rests, so
+//! that a busy proxy neither wakes it nor enters the kernel for every line. Nobody waits for a lock: that thread goes after
+//! all others, and whoever had to wait for it while it holds one would wait for all others as well.
 
 use std::io::{self, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, Thread};
 use std::time::Duration;
 
+use crossbeam_queue::SegQueue;
 use memchr::memchr_iter;
 use parking_lot::{Condvar, Mutex};
 use rustix::process::setpriority_process;
@@ -23,19 +25,18 @@ pub(super) struct Closing(Queue);
 
 #[derive(Debug)]
 struct Shared {
-    waiting: Mutex<Waiting>,
-    has_arrived: Condvar,
-    has_ended: Condvar,
+    lines: SegQueue<Box<[u8]>>,
+    /// How many bytes wait.
+    waiting: AtomicUsize,
+    /// How many may.
+    room: AtomicUsize,
     lost: AtomicUsize,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    lines: Vec<u8>,
-    /// How many bytes may wait.
-    room: usize,
-    is_closed: bool,
-    has_ended: bool,
+    writer: OnceLock<Thread>,
+    /// Whether the writer waits for lines.
+    is_idle: AtomicBool,
+    is_closed: AtomicBool,
+    has_ended: Mutex<bool>,
+    end: Condvar,
 }
 
 impl Queue {
@@ -45,15 +46,21 @@ impl Queue {
     /// # Errors
     /// Where there is no thread to be had.
     pub(super) fn to(output: impl Write + Send + 'static) -> io::Result<(Self, Closing)> {
-        let waiting = Waiting { lines: Vec::new(), room: ROOM, is_closed: false, has_ended: false };
         let queue = Self(Arc::new(Shared {
-            waiting: Mutex::new(waiting),
-            has_arrived: Condvar::new(),
-            has_ended: Condvar::new(),
+            lines: SegQueue::new(),
+            waiting: AtomicUsize::new(0),
+            room: AtomicUsize::new(ROOM),
             lost: AtomicUsize::new(0),
+            writer: OnceLock::new(),
+            is_idle: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
+            has_ended: Mutex::new(false),
+            end: Condvar::new(),
         }));
         let shared = Arc::clone(&queue.0);
-        thread::Builder::new().name("log".to_owned()).spawn(move || shared.write_out(output))?;
+        let writer = thread::Builder::new().name("log".to_owned()).spawn(move || shared.write_out(output))?;
+        // Nobody else has the queue yet.
+        let _ = queue.0.writer.set(writer.thread().clone());
         Ok((queue.clone(), Closing(queue)))
     }
 
@@ -63,20 +70,30 @@ impl Queue {
     }
 
     fn push(&self, lines: &[u8]) {
-        let mut waiting = self.0.waiting.lock();
-        if waiting.lines.len() + lines.len() > waiting.room {
-            drop(waiting);
-            self.0.lost.fetch_add(memchr_iter(b'\n', lines).count(), Ordering::Relaxed);
+        let Self(shared) = self;
+        let before = shared.waiting.fetch_add(lines.len(), Ordering::Relaxed);
+        if before + lines.len() > shared.room.load(Ordering::Relaxed) {
+            shared.waiting.fetch_sub(lines.len(), Ordering::Relaxed);
+            shared.lost.fetch_add(memchr_iter(b'\n', lines).count(), Ordering::Relaxed);
             return;
         }
-        waiting.lines.extend_from_slice(lines);
-        drop(waiting);
-        // Of no cost while the thread writes or rests: it looks for itself.
-        self.0.has_arrived.notify_one();
+        shared.lines.push(lines.into());
+        shared.wake_writer();
     }
 }
 
 impl Shared {
+    /// To be called after what the writer is to see. It looks for that after it has said that it is idle.
+    fn wake_writer(&self) {
+        fence(Ordering::SeqCst);
+        // Hardly ever is it: while it writes or rests, it looks for itself.
+        if self.is_idle.load(Ordering::Relaxed)
+            && let Some(writer) = self.writer.get()
+        {
+            writer.unpark();
+        }
+    }
+
     fn write_out(&self, mut output: impl Write) {
         // An error means that it is as urgent as the rest, which is no harm. On Linux this is about one thread.
         let _ = setpriority_process(Some(gettid()), NICE);
@@ -94,34 +111,51 @@ impl Shared {
                     break;
                 }
             }
-            self.waiting.lock().room = ROOM;
+            self.room.store(ROOM, Ordering::Relaxed);
             thread::sleep(REST);
         }
-        self.waiting.lock().has_ended = true;
-        self.has_ended.notify_all();
+        *self.has_ended.lock() = true;
+        self.end.notify_all();
     }
 
     /// Takes all that is waiting; waits where nothing is. `false` is the end.
     fn take(&self, batch: &mut Vec<u8>) -> bool {
         batch.clear();
         batch.shrink_to(USUAL_BATCH);
-        let mut waiting = self.waiting.lock();
-        while waiting.lines.is_empty() && !waiting.is_closed {
-            self.has_arrived.wait(&mut waiting);
+        loop {
+            // Asked before, so that no line from before the end is overlooked.
+            let is_closed = self.is_closed.load(Ordering::Acquire);
+            // Where lines come as fast as they are taken there is an end all the same.
+            while let Some(lines) = self.lines.pop() {
+                batch.extend_from_slice(&lines);
+                if batch.len() >= LARGEST_BATCH {
+                    break;
+                }
+            }
+            if !batch.is_empty() {
+                self.waiting.fetch_sub(batch.len(), Ordering::Relaxed);
+                return true;
+            }
+            if is_closed {
+                return false;
+            }
+            self.is_idle.store(true, Ordering::Relaxed);
+            fence(Ordering::SeqCst);
+            if self.lines.is_empty() && !self.is_closed.load(Ordering::Acquire) {
+                thread::park();
+            }
+            self.is_idle.store(false, Ordering::Relaxed);
         }
-        std::mem::swap(&mut waiting.lines, batch);
-        !batch.is_empty()
     }
 
     fn wait_for_better_times(&self) {
-        self.waiting.lock().room = ROOM_IN_BAD_TIMES;
+        self.room.store(ROOM_IN_BAD_TIMES, Ordering::Relaxed);
         thread::sleep(RETRY);
     }
 
     /// Whether the program is ending, and its lines cannot be written.
     fn is_given_up(&self) -> bool {
-        let waiting = self.waiting.lock();
-        waiting.is_closed && waiting.room != ROOM
+        self.is_closed.load(Ordering::Acquire) && self.room.load(Ordering::Relaxed) != ROOM
     }
 }
 
@@ -147,10 +181,9 @@ impl Write for &Queue {
 impl Drop for Closing {
     fn drop(&mut self) {
         let Queue(shared) = &self.0;
-        let mut waiting = shared.waiting.lock();
-        waiting.is_closed = true;
-        shared.has_arrived.notify_one();
-        shared.has_ended.wait_while_for(&mut waiting, |waiting| !waiting.has_ended, LONGEST_FAREWELL);
+        shared.is_closed.store(true, Ordering::Release);
+        shared.wake_writer();
+        shared.end.wait_while_for(&mut shared.has_ended.lock(), |has_ended| !*has_ended, LONGEST_FAREWELL);
     }
 }
 
@@ -160,6 +193,8 @@ const ROOM: usize = 16 * 1024 * 1024;
 const ROOM_IN_BAD_TIMES: usize = 64 * 1024;
 /// More memory than this, in bytes, is given back after a batch.
 const USUAL_BATCH: usize = 256 * 1024;
+/// No more is written at once, in bytes.
+const LARGEST_BATCH: usize = 1024 * 1024;
 /// How long the thread rests; a line is written at most that much later. Not long: while it writes, others wait for its
 /// processor.
 const REST: Duration = Duration::from_millis(1);
@@ -215,7 +250,7 @@ mod tests {
         disk.0.lock().0 = true;
         let (queue, closing) = Queue::to(disk.clone()).unwrap();
         queue.push(line(0).as_bytes());
-        while queue.0.waiting.lock().room == ROOM {
+        while queue.0.room.load(Ordering::Relaxed) == ROOM {
             thread::sleep(Duration::from_millis(1));
         }
         (1..=100).for_each(|number| queue.push(line(number).as_bytes()));
@@ -223,7 +258,7 @@ mod tests {
         assert_eq!(queue.lost(), 100 - kept);
         disk.0.lock().0 = false;
         // Whoever closes while nothing can be written gives up what is there.
-        while queue.0.waiting.lock().room != ROOM {
+        while queue.0.room.load(Ordering::Relaxed) != ROOM {
             thread::sleep(Duration::from_millis(1));
         }
         drop(closing);
@@ -237,6 +272,6 @@ mod tests {
         let (queue, closing) = Queue::to(disk).unwrap();
         queue.push(line(0).as_bytes());
         drop(closing);
-        assert!(queue.0.waiting.lock().has_ended);
+        assert!(*queue.0.has_ended.lock());
     }
 }
