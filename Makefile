@@ -63,8 +63,8 @@ optimized: setup $(PROFILE)
 $(PROFILE):
 	$(MAKE) profile
 
-# Which way the code goes while it is loaded, noted by a build of its own. To be repeated when much has changed; what has
-# changed since is built as without a profile.
+# Which way the code goes while it is loaded, noted by a build of its own. To be repeated when much has changed, or a
+# dependency: what has changed since is built as without a profile, and a dependency changes the names of all.
 profile: setup setup-profile
 	rm -rf target/profile/raw
 	RUSTFLAGS="-Cprofile-generate=$(CURDIR)/target/profile/raw" \
